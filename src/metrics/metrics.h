@@ -72,9 +72,12 @@ enum sample_flag {
     SAMPLE_TIMED_OUT = 1, /* the value of a trend is a time-out, not a measurement */
 };
 
-/* Adds samples that share a time and a metadata text ("k=v" pairs for outputs; NULL mostly). One lock for
- * all of them. No allocation for a (metric, tag set) pair seen before. The shard's own thread. */
+/* Adds samples that share a time and metadata (vu, iter and the like: not tags, only raw outputs see
+ * them; copied, and only when a raw output is on). One lock for all of them. No allocation for a (metric,
+ * tag set) pair seen before. The shard's own thread. */
 void shard_add(struct shard *shard, const struct sample *samples, size_t count, int64_t wall_ns, unsigned flags,
-               const struct tagset *metadata);
+               const struct tag *metadata, size_t metadata_count);
+/* False: nobody wants metadata, so the caller need not make it. */
+bool shard_wants_metadata(const struct shard *shard);
 
 #endif
