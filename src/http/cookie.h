@@ -20,6 +20,7 @@ struct cookie {
     int64_t expires_wall_s; /* INT64_MIN when not given */
     int64_t max_age_s;      /* 0: not given; negative: delete now (also for Max-Age=0, as Go has it) */
     bool secure, http_only;
+    bool quoted; /* the value came in double quotes (which value does not have) and is sent so again */
     enum cookie_same_site same_site;
 };
 
@@ -37,6 +38,13 @@ void cookie_jar_delete(struct cookie_jar *jar, const struct http_url *url, const
 /* Calls each for the cookies that a request to url would carry, in sending order. */
 void cookie_jar_each(struct cookie_jar *jar, const struct http_url *url, int64_t now_wall_s,
                      void (*each)(void *arg, const char *name, const char *value), void *arg);
+/* Adds "name=value" as Go's Request.AddCookie writes it: after "; " when out (a Cookie header's value) is
+ * not empty, quotes around values with a space or comma, bytes left out that no cookie may hold. */
+void cookie_add_to_header(struct buf *out, const char *name, const char *value, bool quoted);
+/* Adds the cookies that a request to url would carry to out in that form, without those for which skip
+ * (may be NULL) says so. k6 writes a request's own cookies first, then the jar's but for replaced names. */
+void cookie_jar_add_to_header(struct cookie_jar *jar, const struct http_url *url, int64_t now_wall_s,
+                              bool (*skip)(void *arg, const char *name), void *arg, struct buf *out);
 bool cookie_jar_is_empty(const struct cookie_jar *jar);
 
 #endif
