@@ -16,7 +16,8 @@ struct http_url {
     uint16_t port;      /* the effective one: 80 or 443 by default */
     bool tls;           /* https */
     const char *text;   /* as Go's URL.String() prints it, fragment included: response.url */
-    const char *clean;  /* the same with userinfo masked "****:****@": the url and name tags */
+    const char *clean;  /* the same with userinfo masked "****:****@" ("****@" without a password): the
+                         * url and name tags */
     size_t clean_len;
     const char *host;   /* without brackets, as dialled */
     const char *host_header; /* "host" or "host:port" when the port is not the scheme's */
