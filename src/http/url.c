@@ -70,8 +70,8 @@ void http_path_escape(struct buf *out, const char *data, size_t len)
 static struct text host_without_port(struct text host, struct text *port)
 {
     *port = (struct text){0};
-    const char *colon = host.len ? memrchr(host.data, ':', host.len) : NULL;
-    const char *bracket = host.len ? memrchr(host.data, ']', host.len) : NULL;
+    const char *colon = host.data && host.len ? memrchr(host.data, ':', host.len) : NULL;
+    const char *bracket = host.data && host.len ? memrchr(host.data, ']', host.len) : NULL;
     if (colon && (!bracket || bracket < colon)) {
         *port = (struct text){colon + 1, (size_t)(host.data + host.len - colon - 1)};
         host.len = (size_t)(colon - host.data);
@@ -115,7 +115,7 @@ static bool is_ip(const char *host)
  * without a public-suffix list files cookies under. */
 static size_t cookie_key_start(const char *host, size_t len)
 {
-    const char *dot = len ? memrchr(host, '.', len) : NULL;
+    const char *dot = host && len ? memrchr(host, '.', len) : NULL;
     if (!dot || dot == host)
         return 0;
     const char *before = memrchr(host, '.', (size_t)(dot - host));

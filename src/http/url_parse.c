@@ -206,7 +206,7 @@ static bool is_optional_port(struct text t)
 
 static const char *last_byte(struct text t, char c)
 {
-    return t.len ? memrchr(t.data, c, t.len) : NULL;
+    return t.data && t.len ? memrchr(t.data, c, t.len) : NULL;
 }
 
 static bool check_port(struct text port, struct buf *problem)
