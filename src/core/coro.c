@@ -58,7 +58,7 @@ struct coro {
     void *arg;
     struct coro_stacks *stacks;
     uint32_t stack;
-    bool done;
+    bool started, done;
 #ifdef CORO_ASAN
     void *fake_stack, *resumer_fake_stack;
     const void *resumer_bottom;
@@ -114,6 +114,11 @@ void *coro_stack_top(const struct coro *coro)
 bool coro_is_done(const struct coro *coro)
 {
     return coro->done;
+}
+
+bool coro_is_started(const struct coro *coro)
+{
+    return coro->started;
 }
 
 static void entry(struct transfer from)
@@ -173,6 +178,7 @@ void coro_free(struct coro *coro)
 bool coro_resume(struct coro *coro)
 {
     assert(!coro->done);
+    coro->started = true;
 #ifdef CORO_ASAN
     void *own_fake_stack = NULL;
     __sanitizer_start_switch_fiber(&own_fake_stack, stack_bottom(coro), coro->stacks->stack_bytes);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The files of a script: module texts, opened data files, remote modules. One store for the process: what
+ * the first init context touched is kept and frozen, later ones see the same bytes. Any thread. */
+#ifndef SCRIPT_FILES_H
+#define SCRIPT_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error;
+struct files;
+
+/* import_map: a file in the web's import-map format, or NULL. */
+struct files *files_new(const char *import_map, struct error *err);
+void files_free(struct files *files);
+/* Puts text in the store under a module name (a script from standard input). */
+void files_put(struct files *files, const char *name, const char *text, size_t len);
+/* From now on only files that are in the store exist. */
+void files_freeze(struct files *files);
+
+/* The module name ("file:///dir/a.js", "https://...", "k6/http") that a specifier means in the module base
+ * (NULL: the working directory). Heap; NULL with err. */
+char *files_resolve(struct files *files, const char *base, const char *specifier, struct error *err);
+/* The text of a module by its resolved name; the store keeps it. NULL with err. */
+const char *files_module(struct files *files, const char *name, size_t *len, struct error *err);
+/* A data file by a path relative to the module base: the bytes stay in the store. NULL with err.
+ * full_path (may be NULL) gets the absolute path, owned by the store. */
+const char *files_open(struct files *files, const char *base, const char *path, size_t *len, const char **full_path, struct error *err);
+/* "file:///a/b.js" for a path on disk. Heap. */
+char *files_url_of_path(const char *path);
+/* True when any stored module text patches a built-in object (a heuristic over the source). */
+bool files_patch_builtins(struct files *files);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The make functions of the built-in modules: each returns the module's exports object. */
+#ifndef SCRIPT_K6_MODULES_H
+#define SCRIPT_K6_MODULES_H
+
+#include "script/host.h"
+
+JSValue k6_make(JSContext *ctx);
+JSValue data_make(JSContext *ctx);
+JSValue execution_make(JSContext *ctx);
+JSValue http_make(JSContext *ctx);
+JSValue metrics_make(JSContext *ctx);
+JSValue timers_make(JSContext *ctx);
+
+#endif
