@@ -57,10 +57,18 @@ const struct tagset *tagset_empty(struct tag_interner *interner);
 /* base with the changes applied: value NULL removes the key. Later changes win. */
 const struct tagset *tagset_with(struct tag_interner *interner, const struct tagset *base, const struct tag *changes, size_t count);
 const char *tagset_get(const struct tagset *set, const char *key); /* NULL when missing */
+/* The same through a worker's own cache: no lock and no allocation for a question asked before. */
+struct tag_cache;
+struct tag_cache *tag_cache_new(struct tag_interner *interner);
+void tag_cache_free(struct tag_cache *cache);
+const struct tagset *tagset_with_cached(struct tag_cache *cache, const struct tagset *base, const struct tag *changes, size_t count);
 
 /* ---- shards: where workers put samples ---- */
 struct shard;
 struct collector;
+
+/* Made by the main thread, used by one worker. */
+struct shard *shard_new(struct collector *collector);
 
 struct sample {
     const struct metric *metric;
