@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* k6's options (script `options`, config file, K6_* environment, flags). A layer is a struct options in
- * which only what that source said is set; consolidation lays one over another. Times in nanoseconds.
- * All memory belongs to the struct options. Built on the main thread; constant during a run. */
+/* k6's options. A layer (config file, script, environment, flags) is a set of named values in one normal
+ * form; layers are merged by k6's rules, scenarios derived and everything validated. Main thread; constant
+ * during a run. */
 #ifndef RUN_OPTIONS_H
 #define RUN_OPTIONS_H
 
@@ -10,49 +10,68 @@
 #include <stdint.h>
 
 #include "core/arena.h"
-#include "net/net.h"
 #include "run/scenario_config.h"
 
-/* set false: no source gave it; value is then without meaning. */
-struct opt_bool { bool set, value; };
-struct opt_int { bool set; int64_t value; };
-struct opt_duration { bool set; int64_t ns; };
-struct opt_text { bool set; const char *value; };
-struct opt_list { bool set; const char **items; size_t count; };
-struct opt_pairs { bool set; struct option_pair *items; size_t count; };
-struct opt_stages { bool set; struct stage *items; size_t count; };
-struct opt_scenarios { bool set; struct scenario_config *items; size_t count; };
-struct opt_tls_auth { bool set; struct net_tls_auth *items; size_t count; };
-struct opt_hosts { bool set; struct net_host *items; size_t count; };
+struct error;
+struct http_options;
+struct net_options;
+struct json_t;
 
 struct options {
-    struct arena memory; /* everything below points into it */
-    struct opt_int vus, iterations;
-    struct opt_duration duration;
-    struct opt_stages stages;
-    struct opt_scenarios scenarios;
-    struct opt_text execution_segment, execution_segment_sequence;
-    struct opt_bool paused, no_setup, no_teardown;
-    struct opt_duration setup_timeout, teardown_timeout, handle_summary_timeout; /* 60, 60, 120 s */
-    struct opt_duration min_iteration_duration;
-    struct opt_int rps, max_redirects, batch, batch_per_host; /* off, 10, 20, 6 */
-    struct opt_text user_agent, http_debug; /* http_debug: "", "headers", "full" */
-    struct opt_duration dns_ttl;            /* INT64_MAX: for ever; 5 min */
-    struct { bool set; enum dns_select value; } dns_select;
-    struct { bool set; enum dns_policy value; } dns_policy;
-    struct opt_bool insecure_skip_tls_verify, throw_errors, no_connection_reuse, no_vu_connection_reuse;
-    struct opt_bool no_cookies_reset, discard_response_bodies;
-    struct opt_list tls_cipher_suites;
-    struct opt_text tls_min, tls_max; /* "tls1.0" ... "tls1.3" */
-    struct opt_tls_auth tls_auth;
-    struct opt_text thresholds_json, cloud_json, ext_json; /* as written; metrics reads the thresholds */
-    struct opt_list blacklist_ips, block_hostnames;
-    struct opt_hosts hosts;
-    struct opt_list summary_trend_stats, system_tags; /* system_tags: set and empty disables all */
-    struct opt_text summary_time_unit;                /* "", "s", "ms", "us" */
-    struct opt_pairs tags;
-    struct opt_int metric_samples_buffer_size;
-    struct opt_text console_output, local_ips; /* environment and flags only */
+    struct json_t *values;  /* option name -> normal form; a missing name is unset */
+    struct json_t *derived; /* scenarios after options_derive, in the form exec.test.options shows */
+    struct arena memory;    /* what options_derive and the maps make */
+    struct scenario_config *scenarios; /* after options_derive, sorted by start time and name */
+    size_t scenario_count;
 };
+
+void options_init(struct options *o);
+void options_fini(struct options *o);
+
+/* Reads a JSON object. Unknown names are warnings when warn_unknown, otherwise ignored. EXIT_INVALID_CONFIG. */
+bool options_parse_json(struct options *o, const char *json, const char *source, bool warn_unknown, struct error *err);
+/* Reads the K6_* variables. */
+bool options_parse_env(struct options *o, const char *(*get)(const char *name), struct error *err);
+/* One flag of the command line by its long name; repeatable ones add up. EXIT_GENERIC. */
+bool options_set_flag(struct options *o, const char *flag, const char *value, struct error *err);
+/* True when options_set_flag knows the flag; *is_bool: it needs no value. */
+bool options_has_flag(const char *flag, bool *is_bool);
+/* Calls each for every flag, for help texts. */
+void options_each_flag(void (*each)(void *arg, const char *flag, const char *kind, const char *env, const char *help), void *arg);
+
+/* Lays over upon base. A layer with any of duration, iterations, stages, scenarios discards all four of
+ * those below. */
+void options_merge(struct options *base, const struct options *over, const char *layer_name);
+/* Makes the scenarios and checks everything. EXIT_INVALID_CONFIG. */
+bool options_derive(struct options *o, struct error *err);
+/* Every scenario's function exists. */
+bool options_check_exec(const struct options *o, bool (*has_function)(void *arg, const char *name), void *arg, struct error *err);
+
+/* ---- reading; defaults apply ---- */
+bool option_is_set(const struct options *o, const char *name);
+bool option_bool(const struct options *o, const char *name);
+int64_t option_int(const struct options *o, const char *name, int64_t fallback);
+int64_t option_duration_ns(const struct options *o, const char *name, int64_t fallback);
+/* Lives as long as the options; fallback when unset. */
+const char *option_text(const struct options *o, const char *name, const char *fallback);
+/* Arena array of texts; NULL and *count 0 when unset. */
+const char *const *option_list(struct options *o, const char *name, size_t *count);
+struct option_pair *option_pairs(struct options *o, const char *name, size_t *count);
+
+struct option_threshold {
+    const char *selector, *source; /* source NULL: the selector is only declared */
+    bool abort_on_fail;
+    const char *delay; /* NULL: none */
+};
+struct option_threshold *options_thresholds(struct options *o, size_t *count);
+
+/* ---- as JSON (heap) ---- */
+char *options_test_json(const struct options *o);    /* exec.test.options */
+char *options_script_json(const struct options *o);  /* what the script's own options object becomes */
+char *options_inspect_json(const struct options *o); /* k6 inspect */
+
+/* ---- for the floors below; memory from the options' arena ---- */
+bool options_fill_net(struct options *o, struct net_options *net, struct error *err);
+void options_fill_http(struct options *o, struct http_options *http);
 
 #endif
