@@ -172,3 +172,8 @@ void script_set_setup_data(struct script *script, const char *json)
     mem_free(script->setup_data);
     script->setup_data = json ? mem_strdup(json) : NULL;
 }
+
+const char *script_setup_data(const struct script *script)
+{
+    return script->setup_data;
+}

@@ -153,5 +153,6 @@ void vu_run_call(struct vu *vu, const struct vu_call *call);
 void vu_call_result_free(struct vu_call_result *result);
 /* The setup data (JSON, or NULL for undefined) that exec functions and teardown get; before VUs attach. */
 void script_set_setup_data(struct script *script, const char *json);
+const char *script_setup_data(const struct script *script);
 
 #endif
