@@ -99,7 +99,7 @@ struct http_response {
     struct http_header *headers; /* canonical names in order of arrival; not joined */
     size_t header_count;
     struct buf body; /* decompressed; empty when discarded */
-    bool has_body;   /* false for 1xx, 204, 304, HEAD, discarded */
+    bool has_body;   /* false for 1xx, 204, 304, discarded and failures; a HEAD has an empty one */
     struct http_timings timings; /* of the last hop */
     const char *error;
     int error_code;
