@@ -20,6 +20,8 @@ static void fail_dial(struct conn *c, int error)
 {
     if (error == ECONNREFUSED) {
         conn_end(c, 1212, "dial: connection refused");
+    } else if (error == ECONNRESET) { /* accepted and reset before we looked */
+        conn_end(c, 1220, "dial: connection reset by peer");
     } else if (error == ETIMEDOUT) {
         conn_end(c, 1211, "dial: i/o timeout");
     } else {
