@@ -39,7 +39,9 @@ struct session {
     const struct http_url *origin; /* a URL of the origin it belongs to */
     struct http_call *call; /* HTTP/1.1: the one that uses it; also while connecting */
     struct h2 *h2;
-    bool is_open, is_idle, was_used, is_proxied, is_tunnelled, in_callback, dead;
+    bool is_open, is_idle, was_used, is_proxied, is_tunnelled, dead;
+    uint16_t remote_port;
+    char remote_ip[46];
     struct h1_parser parser;
 };
 
@@ -64,6 +66,8 @@ struct http_call {
     bool limit_is_default, retried, drop_auth, done_digest;
     struct session *session;
     int32_t stream; /* HTTP/2 */
+    size_t body_sent;
+    bool interim;
     struct hop_times times;
     struct http_response *response; /* being built */
     struct decoder *decoder;
@@ -71,8 +75,7 @@ struct http_call {
     struct buf referer;
     struct timer timer;     /* the time-out, or the wait for rps */
     int64_t deadline_ns;
-    struct task fail_task;  /* failures known before http_send returned */
-    struct net_failure early;
+    const char *body_failed; /* why the body could not be decompressed */
     struct http_call *next_free;
 };
 
@@ -92,6 +95,10 @@ void call_connected(struct http_call *call, struct session *session);
 /* status line and headers of an HTTP/1.1 response. */
 void call_head(struct http_call *call, const char *head, size_t len);
 void call_body(struct http_call *call, const char *data, size_t len);
+/* The same in steps, for HTTP/2. */
+void call_begin_response(struct http_call *call, int status, const char *status_text, size_t len);
+void call_add_header(struct http_call *call, const char *name, size_t name_len, const char *value, size_t value_len);
+void call_headers_end(struct http_call *call);
 void call_note_times(struct http_call *call, int64_t received_ns, int64_t read_ns);
 void call_complete(struct http_call *call);
 /* code 0: the connection was closed. nothing_received: not a byte of a response came. */

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/summary_data.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/clock.h"
+#include "core/mem.h"
+#include "core/text.h"
+
+/* Written by hand rather than with jansson: numbers must come out as JavaScript prints them. */
+
+static void quote(struct buf *out, const char *text)
+{
+    json_quote(out, text, strlen(text));
+}
+
+static void add_key(struct buf *out, const char *key, bool *first)
+{
+    if (!*first)
+        buf_add_char(out, ',');
+    *first = false;
+    quote(out, key);
+    buf_add_char(out, ':');
+}
+
+static void add_values(struct buf *out, const struct summary *s, const struct summary_metric *m, const struct summary_data_options *o)
+{
+    struct named_value values[MAX_VALUES];
+    size_t count = metric_values(m, o->stats, o->stat_count, s->duration_ns, values);
+    bool first = true;
+    buf_add_char(out, '{');
+    for (size_t i = 0; i < count; i++) {
+        add_key(out, values[i].name, &first);
+        number_format(out, values[i].value);
+    }
+    buf_add_char(out, '}');
+}
+
+static void add_metric(struct buf *out, const struct summary *s, const struct summary_metric *m, const struct summary_data_options *o)
+{
+    buf_printf(out, "{\"type\":\"%s\",\"contains\":\"%s\",\"values\":", metric_type_name(m->type), metric_contains_name(m->contains));
+    add_values(out, s, m, o);
+    if (m->threshold_count) {
+        bool first = true;
+        buf_add_text(out, ",\"thresholds\":{");
+        for (size_t i = 0; i < m->threshold_count; i++) {
+            add_key(out, m->thresholds[i].source, &first);
+            buf_printf(out, "{\"ok\":%s}", m->thresholds[i].ok ? "true" : "false");
+        }
+        buf_add_char(out, '}');
+    }
+    buf_add_char(out, '}');
+}
+
+static void add_check(struct buf *out, const struct summary_check *c)
+{
+    buf_add_text(out, "{\"name\":");
+    quote(out, c->name);
+    buf_add_text(out, ",\"path\":");
+    quote(out, c->path);
+    buf_printf(out, ",\"id\":\"%s\",\"passes\":%llu,\"fails\":%llu}", c->id, (unsigned long long)c->passes, (unsigned long long)c->fails);
+}
+
+static void add_group(struct buf *out, const struct summary_group *g)
+{
+    buf_add_text(out, "{\"name\":");
+    quote(out, g->name);
+    buf_add_text(out, ",\"path\":");
+    quote(out, g->path);
+    buf_printf(out, ",\"id\":\"%s\",\"groups\":[", g->id);
+    for (size_t i = 0; i < g->group_count; i++) {
+        if (i)
+            buf_add_char(out, ',');
+        add_group(out, g->groups[i]);
+    }
+    buf_add_text(out, "],\"checks\":[");
+    for (size_t i = 0; i < g->check_count; i++) {
+        if (i)
+            buf_add_char(out, ',');
+        add_check(out, &g->checks[i]);
+    }
+    buf_add_text(out, "]}");
+}
+
+char *summary_data_json(const struct summary *s, const struct summary_data_options *o)
+{
+    struct buf out = {0};
+    bool first = true;
+    buf_add_text(&out, "{\"root_group\":");
+    add_group(&out, s->root);
+    buf_add_text(&out, ",\"options\":{\"summaryTrendStats\":[");
+    for (size_t i = 0; i < o->stat_count; i++) {
+        if (i)
+            buf_add_char(&out, ',');
+        quote(&out, o->stats[i]);
+    }
+    buf_add_text(&out, "],\"summaryTimeUnit\":");
+    quote(&out, o->time_unit);
+    buf_printf(&out, ",\"noColor\":%s},\"state\":{\"isStdOutTTY\":%s,\"isStdErrTTY\":%s,\"testRunDurationMs\":", o->no_color ? "true" : "false",
+               o->is_stdout_tty ? "true" : "false", o->is_stderr_tty ? "true" : "false");
+    number_format(&out, (double)s->duration_ns / 1e6);
+    buf_add_text(&out, "},\"metrics\":{");
+    for (size_t i = 0; i < s->metric_count; i++) {
+        add_key(&out, s->metrics[i].name, &first);
+        add_metric(&out, s, &s->metrics[i], o);
+    }
+    buf_add_char(&out, '}');
+    if (o->setup_data)
+        buf_printf(&out, ",\"setup_data\":%s", o->setup_data);
+    buf_add_char(&out, '}');
+    return buf_take(&out);
+}
+
+/* ---- the legacy export ---- */
+
+static json_t *number_json(double value)
+{
+    if (value == (double)(json_int_t)value && value < 1e15 && value > -1e15)
+        return json_integer((json_int_t)value);
+    return json_real(value);
+}
+
+static json_t *export_metric(const struct summary *s, const struct summary_metric *m, const struct summary_data_options *o)
+{
+    struct named_value values[MAX_VALUES];
+    size_t count = metric_values(m, o->stats, o->stat_count, s->duration_ns, values);
+    json_t *out = json_object();
+    for (size_t i = 0; i < count; i++)
+        json_object_set_new(out, m->type == METRIC_RATE && strcmp(values[i].name, "rate") == 0 ? "value" : values[i].name, number_json(values[i].value));
+    if (m->threshold_count) {
+        json_t *thresholds = json_object();
+        for (size_t i = 0; i < m->threshold_count; i++)
+            json_object_set_new(thresholds, m->thresholds[i].source, json_boolean(!m->thresholds[i].ok));
+        json_object_set_new(out, "thresholds", thresholds);
+    }
+    return out;
+}
+
+static json_t *export_group(const struct summary_group *g)
+{
+    json_t *groups = json_object(), *checks = json_object();
+    for (size_t i = 0; i < g->group_count; i++)
+        json_object_set_new(groups, g->groups[i]->name, export_group(g->groups[i]));
+    for (size_t i = 0; i < g->check_count; i++) {
+        const struct summary_check *c = &g->checks[i];
+        json_object_set_new(checks, c->name, json_pack("{s:s,s:s,s:s,s:I,s:I}", "name", c->name, "path", c->path, "id", c->id, "passes",
+                                                       (json_int_t)c->passes, "fails", (json_int_t)c->fails));
+    }
+    return json_pack("{s:s,s:s,s:s,s:o,s:o}", "name", g->name, "path", g->path, "id", g->id, "groups", groups, "checks", checks);
+}
+
+char *summary_export_json(const struct summary *s, const struct summary_data_options *o)
+{
+    json_t *metrics = json_object();
+    for (size_t i = 0; i < s->metric_count; i++)
+        json_object_set_new(metrics, s->metrics[i].name, export_metric(s, &s->metrics[i], o));
+    json_t *root = json_pack("{s:o,s:o}", "root_group", export_group(s->root), "metrics", metrics);
+    if (o->setup_data)
+        json_object_set_new(root, "setup_data", json_loads(o->setup_data, JSON_DECODE_ANY, NULL));
+    char *text = json_dumps(root, JSON_INDENT(4) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+    json_decref(root);
+    char *copy = mem_strdup(text);
+    free(text);
+    return copy;
+}
+
+/* ---- the machine-readable form ---- */
+
+static json_t *machine_values(const struct summary *s, const struct summary_metric *m)
+{
+    switch (m->type) {
+    case METRIC_COUNTER:
+        return json_pack("{s:o}", "count", number_json(m->count));
+    case METRIC_GAUGE:
+        return json_pack("{s:o,s:o,s:o}", "value", number_json(m->value), "min", number_json(m->min), "max", number_json(m->max));
+    case METRIC_RATE:
+        return json_pack("{s:I,s:I,s:o}", "matches", (json_int_t)m->passes, "total", (json_int_t)m->total, "rate",
+                         number_json(m->total ? (double)m->passes / (double)m->total : 0));
+    case METRIC_TREND:
+        return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "avg", number_json(metric_value(m, "avg", 0).value), "max", number_json(metric_value(m, "max", 0).value),
+                         "med", number_json(metric_value(m, "med", 0).value), "min", number_json(metric_value(m, "min", 0).value), "p90",
+                         number_json(metric_value(m, "p(90)", 0).value), "p95", number_json(metric_value(m, "p(95)", 0).value));
+    }
+    return NULL;
+}
+
+static void machine_checks(const struct summary_group *g, json_t *out, uint64_t *passes, uint64_t *fails)
+{
+    for (size_t i = 0; i < g->check_count; i++) {
+        const struct summary_check *c = &g->checks[i];
+        json_array_append_new(out, json_pack("{s:s,s:I,s:I}", "name", c->name, "passes", (json_int_t)c->passes, "fails", (json_int_t)c->fails));
+        *passes += c->passes;
+        *fails += c->fails;
+    }
+    for (size_t i = 0; i < g->group_count; i++)
+        machine_checks(g->groups[i], out, passes, fails);
+}
+
+char *summary_machine_json(const struct summary *s, const struct summary_data_options *o)
+{
+    json_t *metrics = json_array(), *checks = json_array();
+    uint64_t passes = 0, fails = 0;
+    for (size_t i = 0; i < s->metric_count; i++) {
+        const struct summary_metric *m = &s->metrics[i];
+        json_array_append_new(metrics, json_pack("{s:s,s:s,s:s,s:o}", "name", m->name, "type", metric_type_name(m->type), "contains",
+                                                 metric_contains_name(m->contains), "values", machine_values(s, m)));
+    }
+    machine_checks(s->root, checks, &passes, &fails);
+    json_int_t total = (json_int_t)(passes + fails);
+    json_t *totals = json_pack("[{s:s,s:I},{s:s,s:I},{s:s,s:I}]", "name", "checks_total", "total", total, "name", "checks_succeeded", "total", (json_int_t)passes,
+                               "name", "checks_failed", "total", (json_int_t)fails);
+    struct buf now = {0};
+    clock_format_rfc3339(&now, clock_wall_ns(), 9);
+    json_t *root = json_pack("{s:s,s:{s:s,s:f,s:s},s:{s:s,s:s},s:{s:{s:o,s:o},s:o}}", "version", "1.0.0", "config", "script", o->script ? o->script : "", "duration",
+                             (double)s->duration_ns / 1e9, "execution", "local", "metadata", "generated_at", now.data, "k6_version", "2.2.0", "results", "checks",
+                             "metrics", totals, "results", checks, "metrics", metrics);
+    char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)), *copy = mem_strdup(text);
+    buf_free(&now);
+    json_decref(root);
+    free(text);
+    return copy;
+}
