@@ -68,6 +68,8 @@ struct resolve_request {
 
 struct resolver *resolver_new(struct net *net);
 void resolver_free(struct resolver *resolver);
+/* Asks these ("ip:port,...") instead of those of /etc/resolv.conf; what the tests need. */
+bool resolver_use_servers(struct resolver *resolver, const char *servers);
 /* done() may be called before this returns (the name was cached). */
 void resolve_start(struct resolver *resolver, const char *host, struct resolve_request *request);
 void resolve_cancel(struct resolve_request *request);

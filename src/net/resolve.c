@@ -295,6 +295,11 @@ void resolve_start(struct resolver *resolver, const char *host, struct resolve_r
     arm_timer(resolver);
 }
 
+bool resolver_use_servers(struct resolver *resolver, const char *servers)
+{
+    return open_channel(resolver) && ares_set_servers_ports_csv(resolver->channel, servers) == ARES_SUCCESS;
+}
+
 struct resolver *resolver_new(struct net *net)
 {
     struct resolver *resolver = mem_zalloc(sizeof(*resolver));

@@ -45,6 +45,8 @@ void peer_start(struct peer *peer, struct loop *loop, enum peer_mode mode);
  * that is not NULL. alpn: what the server selects, or NULL. */
 void peer_use_tls(struct peer *peer, const char *names, const char *cert_file, const char *alpn);
 void peer_write_key(const struct peer *peer, const char *key_file);
+/* Staples an answer: status is V_OCSP_CERTSTATUS_GOOD ..., reason that of a revocation. */
+void peer_staple(struct peer *peer, int status, int reason);
 void peer_ask_for_cert(struct peer *peer);
 void peer_stop(struct peer *peer);
 /* Sends from the first connection (plain). */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <fcntl.h>
+#include <openssl/ocsp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -313,6 +313,36 @@ static void tls_starts_on_a_plain_conn_through_a_proxy(void **state)
     (void)state;
 }
 
+static struct conn_ocsp staple_of(int status, int reason)
+{
+    struct bench *b = bench_new(NULL);
+    b->options.collect_ocsp = true;
+    peer_staple(&b->peer, status, reason);
+    bench_net(b);
+    bench_open(b, "a.test", NULL);
+    turn_until(b->loop, &b->seen.opened, 1);
+    struct conn_ocsp ocsp = conn_ocsp(b->seen.conn);
+    conn_close(b->seen.conn);
+    bench_free(b);
+    assert_int_equal(ocsp.this_update, 1700000000);
+    assert_int_equal(ocsp.next_update, 1800000000);
+    assert_true(ocsp.produced_at > 1700000000);
+    return ocsp;
+}
+
+static void a_stapled_ocsp_answer_is_read(void **state)
+{
+    struct conn_ocsp ocsp = staple_of(V_OCSP_CERTSTATUS_GOOD, 0);
+    assert_string_equal(ocsp.status, "good");
+    assert_null(ocsp.revocation_reason);
+    ocsp = staple_of(V_OCSP_CERTSTATUS_REVOKED, OCSP_REVOKED_STATUS_KEYCOMPROMISE);
+    assert_string_equal(ocsp.status, "revoked");
+    assert_string_equal(ocsp.revocation_reason, "key_compromise");
+    assert_int_equal(ocsp.revoked_at, 1700000000);
+    assert_string_equal(staple_of(V_OCSP_CERTSTATUS_UNKNOWN, 0).status, "unknown");
+    (void)state;
+}
+
 static char *read_whole(const char *path)
 {
     char text[8192];
@@ -372,6 +402,7 @@ int main(void)
         cmocka_unit_test(an_orderly_end_of_tls_has_code_0),
         cmocka_unit_test(closing_inside_the_callbacks_of_tls_is_safe),
         cmocka_unit_test(tls_starts_on_a_plain_conn_through_a_proxy),
+        cmocka_unit_test(a_stapled_ocsp_answer_is_read),
         cmocka_unit_test(a_client_certificate_goes_to_its_domains_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
