@@ -20,8 +20,6 @@
 
 #define READS_PER_WAKE 16
 
-static void socket_ready(struct watch *watch, uint32_t events);
-
 /* --- work off the caller's stack --- */
 
 void conn_queue(struct conn *c)
@@ -98,6 +96,12 @@ void conn_destroy(struct conn *c)
 
 /* --- reading --- */
 
+/* A pause holds back data, not the handshake. */
+static bool is_held(const struct conn *c)
+{
+    return c->paused && c->state != CONN_HANDSHAKE;
+}
+
 static void fail_read(struct conn *c, int error)
 {
     if (error == ECONNRESET) {
@@ -173,15 +177,15 @@ static bool read_once(struct conn *c, bool ending)
 static void read_socket(struct conn *c, bool ending)
 {
     for (int i = 0; i < READS_PER_WAKE; i++)
-        if (!read_once(c, ending) || c->state == CONN_DEAD || c->paused)
+        if (!read_once(c, ending) || c->state == CONN_DEAD || is_held(c))
             return;
 }
 
 /* --- writing --- */
 
-static void update_watch(struct conn *c)
+void conn_update_watch(struct conn *c)
 {
-    uint32_t events = (c->paused ? 0u : EPOLLIN | EPOLLRDHUP) | (c->out.len ? EPOLLOUT : 0u);
+    uint32_t events = (is_held(c) ? 0u : EPOLLIN | EPOLLRDHUP) | (c->out.len ? EPOLLOUT : 0u);
     if (c->state == CONN_DEAD || c->state < CONN_HANDSHAKE)
         return;
     if (!events && c->watched) { /* not kept with no events: EPOLLHUP cannot be masked */
@@ -246,7 +250,7 @@ bool conn_send(struct conn *c, const void *bytes, size_t len)
     c->written_ns = 0;
     c->was_full = c->was_full || c->state == CONN_OPEN;
     buf_add(&c->out, (const char *)bytes + sent, len - (size_t)sent);
-    update_watch(c);
+    conn_update_watch(c);
     return true;
 }
 
@@ -261,7 +265,7 @@ static void flush_out(struct conn *c)
     c->written_ns = clock_mono_ns();
     c->out_at = 0;
     buf_free(&c->out); /* rare; an idle conn keeps no buffer */
-    update_watch(c);
+    conn_update_watch(c);
     if (c->was_full && c->state == CONN_OPEN) {
         c->was_full = false;
         if (c->handler->drained)
@@ -289,7 +293,7 @@ static void socket_ready(struct watch *watch, uint32_t events)
     }
     if (events & EPOLLOUT && c->out.len)
         flush_out(c);
-    if (c->state == CONN_DEAD || c->paused)
+    if (c->state == CONN_DEAD || is_held(c))
         return;
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         read_socket(c, events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
@@ -354,7 +358,7 @@ void conn_pause(struct conn *c, bool paused)
     c->paused = paused;
     if (c->state == CONN_DEAD)
         return;
-    update_watch(c);
+    conn_update_watch(c);
     if (!paused && c->tls) {
         c->resume = true;
         conn_queue(c);

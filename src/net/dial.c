@@ -106,11 +106,11 @@ void dial_connected(struct conn *c)
     }
     c->times.connected_ns = clock_mono_ns();
     c->state = CONN_OPEN;
-    watch_change(c->net->loop, &c->watch, EPOLLIN | EPOLLRDHUP);
     if (c->wants_tls) {
         tls_start(c, c->alpn);
         return;
     }
+    conn_update_watch(c);
     timer_stop(c->net->loop, &c->dial_timer);
     c->handler->opened(c, c->arg);
 }

@@ -132,6 +132,8 @@ void conn_end(struct conn *c, int code, const char *text);
 void conn_break(struct conn *c, int code, const char *text);
 /* Hands bytes for the wire to the kernel, or keeps them. False: broken. */
 bool conn_send(struct conn *c, const void *bytes, size_t len);
+/* Watches the socket for what the conn's state asks for. */
+void conn_update_watch(struct conn *c);
 void conn_work(struct conn *c);
 void conn_destroy(struct conn *c);
 

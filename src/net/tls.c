@@ -206,6 +206,7 @@ bool tls_start(struct conn *c, const char *alpn)
     if (!net->plain_buffer)
         net->plain_buffer = mem_alloc(NET_READ_SIZE);
     c->state = CONN_HANDSHAKE;
+    conn_update_watch(c);
     c->times.tls_started_ns = clock_mono_ns();
     c->tls = mem_zalloc(sizeof(*c->tls));
     c->tls->ssl = tls_context_open(net->tls, c, c->host, c->port, alpn);
@@ -241,6 +242,7 @@ static void handshake_done(struct conn *c)
     timer_stop(c->net->loop, &c->dial_timer);
     c->times.tls_done_ns = clock_mono_ns();
     c->state = CONN_OPEN;
+    conn_update_watch(c);
     c->handler->opened(c, c->arg);
 }
 

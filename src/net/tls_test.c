@@ -262,6 +262,25 @@ static void a_large_body_comes_through_whole_also_past_a_pause(void **state)
     (void)state;
 }
 
+static void a_conn_paused_from_the_start_shakes_hands_and_then_holds_back(void **state)
+{
+    struct bench *b = bench_new(NULL);
+    bench_net(b);
+    bench_open(b, "a.test", NULL);
+    conn_pause(b->seen.conn, true);
+    turn_until(b->loop, &b->seen.opened, 1);
+    conn_write(b->seen.conn, "x", 1);
+    while (!b->peer.got)
+        loop_turn(b->loop, clock_mono_ns() + NS_PER_MS);
+    turn_some(b->loop);
+    assert_int_equal(b->seen.data, 0);
+    conn_pause(b->seen.conn, false);
+    turn_until(b->loop, &b->seen.data, 1);
+    conn_close(b->seen.conn);
+    bench_free(b);
+    (void)state;
+}
+
 static void an_orderly_end_of_tls_has_code_0(void **state)
 {
     struct bench *b = bench_new(NULL);
@@ -399,6 +418,7 @@ int main(void)
         cmocka_unit_test(a_second_connection_resumes_the_session),
         cmocka_unit_test(keys_are_logged),
         cmocka_unit_test(a_large_body_comes_through_whole_also_past_a_pause),
+        cmocka_unit_test(a_conn_paused_from_the_start_shakes_hands_and_then_holds_back),
         cmocka_unit_test(an_orderly_end_of_tls_has_code_0),
         cmocka_unit_test(closing_inside_the_callbacks_of_tls_is_safe),
         cmocka_unit_test(tls_starts_on_a_plain_conn_through_a_proxy),
