@@ -515,6 +515,11 @@ struct collector *test_collector(struct test *t)
     return t->collector;
 }
 
+const struct thresholds *test_thresholds(const struct test *t)
+{
+    return t->thresholds;
+}
+
 struct loop *test_loop(struct test *t)
 {
     return t->loop;

@@ -27,6 +27,7 @@ void test_free(struct test *test);
 struct options *test_options(struct test *test);
 struct script *test_script(struct test *test);
 struct collector *test_collector(struct test *test);
+const struct thresholds *test_thresholds(const struct test *test);
 struct loop *test_loop(struct test *test);
 const struct segment *test_segment(const struct test *test);
 struct vu_plan test_plan(const struct test *test);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line: what the commands get, and the commands. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "run/options.h"
+#include "run/test.h"
+
+struct buf;
+
+/* What global and runtime flags say; strings are borrowed from argv and the environment. */
+struct cli_run {
+    const char *script; /* NULL: none given */
+    struct options env, flags, file;
+    bool has_file;
+    const char **env_pairs; /* __ENV: name, value ... */
+    size_t env_count, env_cap;
+    const char **outputs;
+    size_t output_count, output_cap;
+    bool quiet, no_color, verbose, no_thresholds, linger, new_machine_summary, base_compatibility;
+    int include_system_env; /* -1: the command's default */
+    const char *log_output, *log_format, *config, *summary_mode, *summary_export, *import_map, *address;
+    enum script_isolation isolation;
+    unsigned workers;
+    bool script_by_s; /* `ltlab k6 -s FILE`: -s names the script */
+    bool execution_requirements;
+    char *storage; /* texts that had to be made */
+};
+
+struct command {
+    const char *name, *arguments, *summary;
+    int (*run)(struct cli_run *cli);
+    bool runs_script;
+};
+
+/* Parses flags and the script's name. False with err (EXIT_GENERIC). */
+bool cli_parse(struct cli_run *cli, int argc, char **argv, bool system_env_default, struct error *err);
+void cli_fini(struct cli_run *cli);
+void cli_flags_help(struct buf *out);
+/* Sets up the log by the flags. */
+bool cli_configure_log(const struct cli_run *cli, struct error *err);
+/* The configuration of a test from the flags; *stdin_text gets the script when it comes from there. */
+bool cli_test_config(struct cli_run *cli, struct test_config *config, char **stdin_text, struct error *err);
+
+int cmd_run(struct cli_run *cli);
+int cmd_inspect(struct cli_run *cli);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From flags to what a test needs: config file, script text from standard input, log. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "core/buf.h"
+#include "core/error.h"
+#include "core/exit_codes.h"
+#include "core/log.h"
+#include "core/mem.h"
+
+static bool read_all(FILE *file, struct buf *out)
+{
+    size_t got;
+    do {
+        char *to = buf_reserve(out, 1 << 15);
+        got = fread(to, 1, 1 << 15, file);
+        buf_added(out, got);
+    } while (got);
+    return !ferror(file);
+}
+
+bool cli_configure_log(const struct cli_run *cli, struct error *err)
+{
+    const char *format = cli->log_format ? cli->log_format : "";
+    struct log_config config = {.level = cli->verbose ? LOG_DEBUG : LOG_INFO, .color = !cli->no_color, .output = cli->log_output,
+                                .console_output = option_text(&cli->flags, "consoleOutput", option_text(&cli->env, "consoleOutput", NULL))};
+    if (strcmp(format, "json") == 0)
+        config.format = LOG_FORMAT_JSON;
+    else if (strcmp(format, "raw") == 0)
+        config.format = LOG_FORMAT_RAW;
+    else if (strcmp(format, "text") == 0 || strcmp(format, "") == 0)
+        config.format = LOG_FORMAT_TEXT;
+    else
+        return error_set(err, EXIT_GENERIC, "unknown log format \"%s\": use text, json or raw", format);
+    return log_configure(&config, err);
+}
+
+/* A missing default file is fine, a missing named one is not. */
+static bool read_config_file(struct cli_run *cli, struct error *err)
+{
+    const char *base = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    char *path = cli->config ? mem_strdup(cli->config) : base && base[0] ? mem_printf("%s/k6/config.json", base) : home ? mem_printf("%s/.config/k6/config.json", home) : NULL;
+    FILE *file = path ? fopen(path, "rbe") : NULL;
+    bool fine = true;
+    if (file) {
+        struct buf text = {0};
+        fine = read_all(file, &text) || error_set(err, EXIT_GENERIC, "cannot read the config file %s", path);
+        fclose(file);
+        fine = fine && options_parse_json(&cli->file, text.data ? text.data : "", path, false, err);
+        cli->has_file = true;
+        buf_free(&text);
+    } else if (cli->config) {
+        fine = error_set(err, EXIT_GENERIC, "cannot open the config file %s: %s", path, strerror(errno));
+    }
+    mem_free(path);
+    return fine;
+}
+
+static void print_debug(const char *text, size_t len)
+{
+    log_info("%.*s", (int)len, text);
+}
+
+bool cli_test_config(struct cli_run *cli, struct test_config *config, char **stdin_text, struct error *err)
+{
+    struct buf text = {0};
+    *stdin_text = NULL;
+    if (!cli->script)
+        return error_set(err, EXIT_GENERIC, "name the script to run: ltlab k6 run script.js (or - for standard input)");
+    if (!cli_configure_log(cli, err) || !read_config_file(cli, err))
+        return false;
+    *config = (struct test_config){
+        .script = {.path = cli->script, .env = (const char *const *)cli->env_pairs, .env_count = cli->env_count, .import_map = cli->import_map,
+                   .isolation = cli->isolation, .base_compatibility = cli->base_compatibility},
+        .file = cli->has_file ? &cli->file : NULL, .env = &cli->env, .flags = &cli->flags, .no_thresholds = cli->no_thresholds,
+        .full_summary = strcmp(cli->summary_mode, "full") == 0, .workers = cli->workers, .http_debug = print_debug};
+    if (strcmp(cli->script, "-") != 0)
+        return true;
+    if (!read_all(stdin, &text))
+        return error_set(err, EXIT_GENERIC, "cannot read the script from standard input");
+    config->script.text_len = text.len;
+    config->script.text = *stdin_text = buf_take(&text);
+    return true;
+}

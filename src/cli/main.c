@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ltlab, and k6 when it is called by that name. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include <curl/curl.h>
+
+#include "cli/cli.h"
+#include "core/buf.h"
+#include "core/error.h"
+#include "core/exit_codes.h"
+#include "core/log.h"
+
+static const struct command commands[] = {
+    {"run", "FILE", "run a test (FILE - reads standard input)", cmd_run, true},
+    {"inspect", "FILE", "print the options of a script as JSON", cmd_inspect, false},
+};
+
+static int print_version(void)
+{
+    struct utsname machine;
+    uname(&machine);
+    printf("ltlab v%s (k6 v2.2.0 compatible, %s/%s)\n", LTLAB_VERSION, "linux", machine.machine);
+    return EXIT_OK;
+}
+
+static int print_help(bool as_k6)
+{
+    struct buf out = {0};
+    const char *prefix = as_k6 ? "k6" : "ltlab k6";
+    buf_add_text(&out, "ltlab, the Load Testing Lab: runs k6 scripts, fast and small.\n\nUsage:\n");
+    if (!as_k6)
+        buf_add_text(&out, "  ltlab k6 -s FILE [flags]        run a test (here -s names the script)\n");
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        buf_printf(&out, "  %s %s %s [flags]%*s%s\n", prefix, commands[i].name, commands[i].arguments, (int)(16 - strlen(commands[i].name) - strlen(commands[i].arguments)), "",
+                   commands[i].summary);
+    buf_printf(&out, "  %s version\n  %s help\n\n", as_k6 ? "k6" : "ltlab", as_k6 ? "k6" : "ltlab");
+    cli_flags_help(&out);
+    fwrite(out.data, 1, out.len, stdout);
+    buf_free(&out);
+    return EXIT_OK;
+}
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static bool is_version(const char *word)
+{
+    return strcmp(word, "version") == 0 || strcmp(word, "--version") == 0;
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+static int run_command(const struct command *command, int argc, char **argv, bool script_by_s)
+{
+    struct cli_run cli = {.script_by_s = script_by_s};
+    struct error err = {0};
+    int code;
+    if (cli_parse(&cli, argc, argv, command->runs_script, &err)) {
+        code = command->run(&cli);
+    } else {
+        log_error("%s", err.text);
+        code = err.code ? err.code : EXIT_GENERIC;
+    }
+    error_clear(&err);
+    cli_fini(&cli);
+    log_close();
+    return code;
+}
+
+static int unknown_command(const char *word, bool as_k6)
+{
+    fprintf(stderr, "unknown command \"%s\" for \"%s\"; `%s help` lists the commands\n", word, as_k6 ? "k6" : "ltlab", as_k6 ? "k6" : "ltlab");
+    return EXIT_GENERIC;
+}
+
+/* argv without the program's name: k6's own command line. */
+static int k6_main(int argc, char **argv, bool as_k6)
+{
+    if (argc == 0 || is_help(argv[0]))
+        return print_help(as_k6);
+    if (is_version(argv[0]))
+        return print_version();
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(commands[i].name, argv[0]) == 0)
+            return asks_for_help(argc, argv) ? print_help(as_k6) : run_command(&commands[i], argc - 1, argv + 1, false);
+    if (!as_k6 && argv[0][0] == '-')
+        return run_command(&commands[0], argc, argv, true);
+    return unknown_command(argv[0], as_k6);
+}
+
+int main(int argc, char **argv)
+{
+    const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    if (strcmp(name, "k6") == 0)
+        return k6_main(argc - 1, argv + 1, true);
+    if (argc < 2 || is_help(argv[1]))
+        return print_help(false);
+    if (is_version(argv[1]))
+        return print_version();
+    if (strcmp(argv[1], "k6") == 0)
+        return k6_main(argc - 2, argv + 2, false);
+    return unknown_command(argv[1], false);
+}
