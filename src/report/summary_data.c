@@ -2,6 +2,7 @@
 #include "report/summary_data.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,9 +119,67 @@ char *summary_data_json(const struct summary *s, const struct summary_data_optio
 
 static json_t *number_json(double value)
 {
-    if (value == (double)(json_int_t)value && value < 1e15 && value > -1e15)
-        return json_integer((json_int_t)value);
-    return json_real(value);
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static void new_line(struct buf *out, int spaces)
+{
+    buf_printf(out, "\n%*s", spaces, "");
+}
+
+/* jansson prints 0.1 as 0.10000000000000001: its tree, but our numbers. step: spaces a level. */
+static void dump(struct buf *out, json_t *node, int step, int spaces)
+{
+    const char *key;
+    json_t *child;
+    size_t index;
+    bool first = true, is_object = json_is_object(node);
+    if (json_is_number(node)) {
+        number_format(out, json_number_value(node));
+    } else if (json_is_string(node)) {
+        json_quote(out, json_string_value(node), json_string_length(node));
+    } else if (!is_object && !json_is_array(node)) {
+        buf_add_text(out, json_is_null(node) ? "null" : json_is_true(node) ? "true" : "false");
+    } else if (is_object ? !json_object_size(node) : !json_array_size(node)) {
+        buf_add_text(out, is_object ? "{}" : "[]");
+    } else if (is_object) {
+        buf_add_char(out, '{');
+        json_object_foreach(node, key, child) {
+            if (!first)
+                buf_add_char(out, ',');
+            first = false;
+            new_line(out, spaces + step);
+            quote(out, key);
+            buf_add_text(out, ": ");
+            dump(out, child, step, spaces + step);
+        }
+        new_line(out, spaces);
+        buf_add_char(out, '}');
+    } else {
+        buf_add_char(out, '[');
+        json_array_foreach(node, index, child) {
+            buf_add_text(out, index ? "," : "");
+            new_line(out, spaces + step);
+            dump(out, child, step, spaces + step);
+        }
+        new_line(out, spaces);
+        buf_add_char(out, ']');
+    }
+}
+
+/* Heap text of the tree, which is released. sort: keys in byte order, as Go prints a map. */
+static char *take_text(json_t *root, int step, bool sort)
+{
+    struct buf out = {0};
+    if (sort) {
+        char *text = json_dumps(root, JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+        json_decref(root);
+        root = json_loads(text, 0, NULL);
+        free(text);
+    }
+    dump(&out, root, step, 0);
+    json_decref(root);
+    return buf_take(&out);
 }
 
 static json_t *export_metric(const struct summary *s, const struct summary_metric *m, const struct summary_data_options *o)
@@ -160,11 +219,7 @@ char *summary_export_json(const struct summary *s, const struct summary_data_opt
     json_t *root = json_pack("{s:o,s:o}", "root_group", export_group(s->root), "metrics", metrics);
     if (o->setup_data)
         json_object_set_new(root, "setup_data", json_loads(o->setup_data, JSON_DECODE_ANY, NULL));
-    char *text = json_dumps(root, JSON_INDENT(4) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
-    json_decref(root);
-    char *copy = mem_strdup(text);
-    free(text);
-    return copy;
+    return take_text(root, 4, true);
 }
 
 /* ---- the machine-readable form ---- */
@@ -217,9 +272,6 @@ char *summary_machine_json(const struct summary *s, const struct summary_data_op
     json_t *root = json_pack("{s:s,s:{s:s,s:f,s:s},s:{s:s,s:s},s:{s:{s:o,s:o},s:o}}", "version", "1.0.0", "config", "script", o->script ? o->script : "", "duration",
                              (double)s->duration_ns / 1e9, "execution", "local", "metadata", "generated_at", now.data, "k6_version", "2.2.0", "results", "checks",
                              "metrics", totals, "results", checks, "metrics", metrics);
-    char *text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)), *copy = mem_strdup(text);
     buf_free(&now);
-    json_decref(root);
-    free(text);
-    return copy;
+    return take_text(root, 2, false);
 }

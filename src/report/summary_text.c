@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sections in k6's order. Columns are aligned within a section: names with dots, then every value padded to
- * its column's width. */
+/* Sections in k6's order. Columns are aligned within a section (the totals, a group, a scenario) through all
+ * its categories: names with dots, then every value padded to its column's width. The block of checks is
+ * aligned on its own. */
 #include "report/summary_text.h"
 
 #include <stdlib.h>
@@ -89,6 +90,26 @@ static enum category category_of(const struct writer *w, const char *name)
     return has_prefix(name, "ws_") ? CATEGORY_WEBSOCKET : CATEGORY_CUSTOM;
 }
 
+/* ---- order ---- */
+
+/* Parents by name, each followed by its own parts: in byte order "hits_b" would come between "hits" and
+ * "hits{tag:x}". */
+static int compare_order(const void *a, const void *b)
+{
+    const struct summary_metric *x = *(const struct summary_metric *const *)a, *y = *(const struct summary_metric *const *)b;
+    int families = strcmp(x->parent ? x->parent : x->name, y->parent ? y->parent : y->name);
+    return families ? families : strcmp(x->name, y->name);
+}
+
+static const struct summary_metric **in_order(const struct summary_metric *metrics, size_t count)
+{
+    const struct summary_metric **ordered = mem_alloc((count + 1) * sizeof(*ordered));
+    for (size_t i = 0; i < count; i++)
+        ordered[i] = &metrics[i];
+    qsort(ordered, count, sizeof(*ordered), compare_order);
+    return ordered;
+}
+
 /* ---- thresholds ---- */
 
 static void threshold_value(struct writer *w, const struct summary_metric *m, const char *source)
@@ -122,8 +143,9 @@ static bool parent_has_thresholds(const struct summary *s, const char *parent)
 static void write_thresholds(struct writer *w, const struct summary *s)
 {
     bool first = true;
+    const struct summary_metric **ordered = in_order(s->metrics, s->metric_count);
     for (size_t i = 0; i < s->metric_count; i++) {
-        const struct summary_metric *m = &s->metrics[i];
+        const struct summary_metric *m = ordered[i];
         if (!m->threshold_count)
             continue;
         if (first)
@@ -144,6 +166,7 @@ static void write_thresholds(struct writer *w, const struct summary *s)
             buf_add_char(w->out, '\n');
         }
     }
+    mem_free(ordered);
     if (!first)
         buf_add_text(w->out, "\n\n");
 }
@@ -267,21 +290,6 @@ static void free_section(struct section *s)
     mem_free(s->rows);
 }
 
-static void write_category(struct writer *w, const struct summary_metric *metrics, size_t count, enum category category, const char *indent)
-{
-    struct section s = {0};
-    for (size_t i = 0; i < count; i++)
-        if (category_of(w, metrics[i].name) == category)
-            add_row(w, &s, &metrics[i]);
-    if (s.count) {
-        buf_printf(w->out, "%s%s%s%s\n", indent, BOLD(w), category_names[category], RESET(w));
-        for (size_t i = 0; i < s.count; i++)
-            write_row(w, &s, &s.rows[i], indent);
-        buf_add_char(w->out, '\n');
-    }
-    free_section(&s);
-}
-
 /* ---- checks ---- */
 
 struct check_totals {
@@ -339,8 +347,25 @@ static void write_checks(struct writer *w, const struct summary_group *g, const 
 
 static void write_metrics(struct writer *w, const struct summary_metric *metrics, size_t count, const char *indent)
 {
-    for (int c = CATEGORY_CUSTOM; c < CATEGORY_COUNT; c++)
-        write_category(w, metrics, count, (enum category)c, indent);
+    const struct summary_metric **ordered = in_order(metrics, count);
+    struct section s = {0};
+    size_t ends[CATEGORY_COUNT] = {0}, at = 0;
+    for (int c = CATEGORY_CUSTOM; c < CATEGORY_COUNT; c++) {
+        for (size_t i = 0; i < count; i++)
+            if (category_of(w, ordered[i]->name) == (enum category)c)
+                add_row(w, &s, ordered[i]);
+        ends[c] = s.count;
+    }
+    for (int c = CATEGORY_CUSTOM; c < CATEGORY_COUNT; c++) {
+        if (at == ends[c])
+            continue;
+        buf_printf(w->out, "%s%s%s%s\n", indent, BOLD(w), category_names[c], RESET(w));
+        for (; at < ends[c]; at++)
+            write_row(w, &s, &s.rows[at], indent);
+        buf_add_char(w->out, '\n');
+    }
+    free_section(&s);
+    mem_free(ordered);
 }
 
 static void write_groups(struct writer *w, const struct summary_group *parent, int depth)
