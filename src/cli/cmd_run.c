@@ -170,7 +170,7 @@ static void report(struct run *run, const struct test_result *result)
     }
     if (strcmp(cli->summary_mode, "disabled") == 0)
         return;
-    struct summary_data_options data = {stats, stat_count, option_text(o, "summaryTimeUnit", ""), !run->color, isatty(STDOUT_FILENO), isatty(STDERR_FILENO),
+    struct summary_data_options data = {stats, stat_count, option_text(o, "summaryTimeUnit", ""), !run->color, isatty(STDOUT_FILENO), isatty(STDERR_FILENO), strcmp(cli->summary_mode, "full") == 0,
                                         result->setup_data, cli->script};
     if (cli->summary_export) {
         char *json = cli->new_machine_summary ? summary_machine_json(result->summary, &data) : summary_export_json(result->summary, &data);

@@ -60,7 +60,7 @@ void progress_time(struct buf *out, int64_t ns, bool with_minutes)
     if (hours)
         buf_printf(out, "%lldh%02lldm", (long long)hours, (long long)(minutes % 60));
     else if (minutes || with_minutes)
-        buf_printf(out, with_minutes ? "%lldm" : "%lldm", (long long)minutes);
+        buf_printf(out, "%lldm", (long long)minutes);
     buf_printf(out, "%02lld.%llds", (long long)(tenths % 600 / 10), (long long)(tenths % 10));
 }
 
@@ -93,34 +93,71 @@ static void add_bar(struct buf *out, double fraction, int width, bool color)
     buf_add_char(out, ']');
 }
 
+/* Characters, not bytes. */
+static size_t width_of(const char *text)
+{
+    size_t width = 0;
+    for (; *text; text++)
+        width += ((unsigned char)*text & 0xc0) != 0x80;
+    return width;
+}
+
+/* Adds text up to so many columns; colour sequences take none. A line that wraps could not be erased. */
+static void add_cut(struct buf *out, const char *text, size_t columns)
+{
+    size_t used = 0;
+    while (*text) {
+        size_t len = 1;
+        if (*text == '\x1b') {
+            len = strcspn(text, "m") + 1;
+        } else {
+            while (((unsigned char)text[len] & 0xc0) == 0x80)
+                len++;
+            if (used++ >= columns) {
+                text += len;
+                continue;
+            }
+        }
+        buf_add(out, text, len);
+        text += len;
+    }
+}
+
 static size_t name_width(const struct progress_state *state)
 {
     size_t width = 0;
     for (size_t i = 0; i < state->row_count; i++)
-        if (strlen(state->rows[i].name) > width)
-            width = strlen(state->rows[i].name);
+        if (width_of(state->rows[i].name) > width)
+            width = width_of(state->rows[i].name);
     return width > NAME_WIDTH ? NAME_WIDTH : width;
 }
 
 void progress_format(struct buf *out, const struct progress_state *state, int columns, bool color)
 {
     int digits = 3;
-    for (int64_t most = state->max_vus; most >= 1000; most /= 10)
+    for (int64_t left = state->max_vus; left >= 1000; left /= 10)
         digits++;
-    buf_printf(out, "%s (", state->phase);
-    progress_time(out, state->elapsed_ns, true);
-    buf_printf(out, "), %0*lld/%0*lld VUs, %llu complete and %llu interrupted iterations\n", digits, (long long)state->vus, digits, (long long)state->max_vus,
+    size_t most = columns > 1 ? (size_t)columns - 1 : 1, width = name_width(state);
+    struct buf line = {0};
+    buf_printf(&line, "%s (", state->phase);
+    progress_time(&line, state->elapsed_ns, true);
+    buf_printf(&line, "), %0*lld/%0*lld VUs, %llu complete and %llu interrupted iterations", digits, (long long)state->vus, digits, (long long)state->max_vus,
                (unsigned long long)state->complete, (unsigned long long)state->interrupted);
-    size_t width = name_width(state);
+    add_cut(out, line.data, most);
+    buf_add_char(out, '\n');
     for (size_t i = 0; i < state->row_count; i++) {
         const struct progress_row *row = &state->rows[i];
-        int used = (int)width + 4 + (int)strlen(row->right), bar = columns - used - 1;
-        if (bar > BAR_WIDTH)
-            bar = BAR_WIDTH;
-        buf_printf(out, "%-*.*s %s ", (int)width, (int)width, row->name, rune(row->status));
-        add_bar(out, row->fraction, bar, color);
-        buf_printf(out, " %s\n", row->right);
+        int bar = columns - (int)width - (int)width_of(row->right) - 5;
+        buf_clear(&line);
+        add_cut(&line, row->name, width);
+        size_t named = width_of(row->name);
+        buf_printf(&line, "%*s %s ", (int)(named < width ? width - named : 0), "", rune(row->status));
+        add_bar(&line, row->fraction, bar > BAR_WIDTH ? BAR_WIDTH : bar, color);
+        buf_printf(&line, " %s", row->right);
+        add_cut(out, line.data, most);
+        buf_add_char(out, '\n');
     }
+    buf_free(&line);
 }
 
 /* ---- drawing ---- */

@@ -105,6 +105,8 @@ char *summary_data_json(const struct summary *s, const struct summary_data_optio
     number_format(&out, (double)s->duration_ns / 1e6);
     buf_add_text(&out, "},\"metrics\":{");
     for (size_t i = 0; i < s->metric_count; i++) {
+        if (metric_is_own(s->metrics[i].name) && !o->own_metrics)
+            continue;
         add_key(&out, s->metrics[i].name, &first);
         add_metric(&out, s, &s->metrics[i], o);
     }
@@ -215,7 +217,8 @@ char *summary_export_json(const struct summary *s, const struct summary_data_opt
 {
     json_t *metrics = json_object();
     for (size_t i = 0; i < s->metric_count; i++)
-        json_object_set_new(metrics, s->metrics[i].name, export_metric(s, &s->metrics[i], o));
+        if (o->own_metrics || !metric_is_own(s->metrics[i].name))
+            json_object_set_new(metrics, s->metrics[i].name, export_metric(s, &s->metrics[i], o));
     json_t *root = json_pack("{s:o,s:o}", "root_group", export_group(s->root), "metrics", metrics);
     if (o->setup_data)
         json_object_set_new(root, "setup_data", json_loads(o->setup_data, JSON_DECODE_ANY, NULL));
@@ -260,6 +263,8 @@ char *summary_machine_json(const struct summary *s, const struct summary_data_op
     uint64_t passes = 0, fails = 0;
     for (size_t i = 0; i < s->metric_count; i++) {
         const struct summary_metric *m = &s->metrics[i];
+        if (metric_is_own(m->name) && !o->own_metrics)
+            continue;
         json_array_append_new(metrics, json_pack("{s:s,s:s,s:s,s:o}", "name", m->name, "type", metric_type_name(m->type), "contains",
                                                  metric_contains_name(m->contains), "values", machine_values(s, m)));
     }

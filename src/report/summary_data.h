@@ -11,6 +11,7 @@ struct summary_data_options {
     size_t stat_count;
     const char *time_unit;
     bool no_color, is_stdout_tty, is_stderr_tty;
+    bool own_metrics; /* generator_lag and iteration_lag too: summary mode full */
     const char *setup_data; /* JSON; NULL: the key is left out */
     const char *script;     /* the machine-readable form's config.script */
 };

@@ -67,13 +67,12 @@ static enum category category_of(const struct writer *w, const char *name)
     static const char *const skipped[] = {"checks", "group_duration", NULL};
     static const char *const http[] = {"http_reqs", "http_req_failed", "http_req_duration", NULL};
     static const char *const execution[] = {"vus", "iterations", "iteration_duration", "dropped_iterations", NULL};
-    static const char *const own[] = {"generator_lag", "iteration_lag", NULL};
     static const char *const network[] = {"data_sent", "data_received", NULL};
     if (any_prefix(name, skipped))
         return CATEGORY_NONE;
     if (any_prefix(name, details))
         return w->o->full ? CATEGORY_HTTP : CATEGORY_NONE;
-    if (any_prefix(name, own))
+    if (metric_is_own(name))
         return w->o->full ? CATEGORY_EXECUTION : CATEGORY_NONE;
     if (any_prefix(name, http))
         return CATEGORY_HTTP;

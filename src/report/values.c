@@ -56,6 +56,11 @@ size_t metric_values(const struct summary_metric *m, const char *const *stats, s
     return count;
 }
 
+bool metric_is_own(const char *name)
+{
+    return strncmp(name, "generator_lag", 13) == 0 || strncmp(name, "iteration_lag", 13) == 0;
+}
+
 bool trend_stats_check(const char *const *stats, size_t count, struct error *err)
 {
     static const char *const names[] = {"avg", "min", "med", "max", "count"};

@@ -22,6 +22,8 @@ size_t metric_values(const struct summary_metric *metric, const char *const *sta
                      struct named_value out[MAX_VALUES]);
 /* One value by aggregation name ("p(99)", "rate" ...), also one that is not among the columns. */
 struct named_value metric_value(const struct summary_metric *metric, const char *name, int64_t duration_ns);
+/* Metrics that k6 does not have: left out wherever k6's exact set is expected. */
+bool metric_is_own(const char *name);
 /* EXIT_GENERIC when a name is none of avg, min, med, max, count, p(N). */
 bool trend_stats_check(const char *const *stats, size_t count, struct error *err);
 

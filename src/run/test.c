@@ -51,9 +51,10 @@ struct test {
     struct worker *workers[MAX_WORKERS];
     unsigned worker_count;
     struct shard *own_shard;
-    struct vu **vus;
-    bool *vu_free;
-    size_t vu_count, vu_cap, lowest_free, vus_asked;
+    struct vu **planned;   /* by number, while they are made */
+    struct vu **free_line; /* a ring of free VUs */
+    size_t free_head, free_tail, free_cap;
+    size_t vu_count, vus_asked;
     struct schedule *schedule;
     struct vu_host host;
     const struct test_watcher *watcher;
@@ -161,31 +162,16 @@ struct new_vu {
     void *arg;
 };
 
-static void keep_vu(struct test *t, struct vu *vu, bool is_free)
-{
-    size_t index = (size_t)vu_id_in_instance(vu) - 1;
-    if (index >= t->vu_cap) {
-        size_t cap = t->vu_cap;
-        mem_grow(&t->vus, &cap, index + 1, sizeof(t->vus[0]));
-        t->vu_free = mem_realloc(t->vu_free, cap);
-        memset(t->vus + t->vu_cap, 0, (cap - t->vu_cap) * sizeof(t->vus[0]));
-        memset(t->vu_free + t->vu_cap, 0, cap - t->vu_cap);
-        t->vu_cap = cap;
-    }
-    t->vus[index] = vu;
-    t->vu_free[index] = is_free;
-    t->vu_count++;
-    if (is_free && index < t->lowest_free)
-        t->lowest_free = index;
-}
-
 /* On the control thread. */
 static void vu_arrived(struct task *task)
 {
     struct new_vu *new = CONTAINER_OF(task, struct new_vu, task);
     struct test *t = new->test;
-    if (new->vu && vu_id_in_instance(new->vu))
-        keep_vu(t, new->vu, !new->made);
+    if (new->vu && vu_id_in_instance(new->vu)) {
+        t->vu_count++;
+        if (!new->made)
+            t->planned[vu_id_in_instance(new->vu) - 1] = new->vu;
+    }
     if (!new->vu)
         test_stop(t, new->err.code, new->err.text);
     if (new->made)
@@ -212,26 +198,32 @@ static void make_vu(struct test *t, uint64_t number, unsigned worker, void (*mad
     worker_make_vu(t->workers[worker], in_test, number, vu_was_made, new);
 }
 
+/* Free VUs wait in line: the one that has been free for longest goes first, as in k6. */
+static void line_up(struct test *t, struct vu *vu)
+{
+    if (t->free_tail - t->free_head == t->free_cap) {
+        size_t cap = t->free_cap ? t->free_cap * 2 : 64;
+        struct vu **line = mem_array(cap, sizeof(line[0]));
+        for (size_t i = t->free_head; i < t->free_tail; i++)
+            line[i - t->free_head] = t->free_line[i % t->free_cap];
+        mem_free(t->free_line);
+        t->free_line = line;
+        t->free_tail -= t->free_head;
+        t->free_head = 0;
+        t->free_cap = cap;
+    }
+    t->free_line[t->free_tail++ % t->free_cap] = vu;
+}
+
 static struct vu *host_take(void *arg)
 {
     struct test *t = arg;
-    for (size_t i = t->lowest_free; i < t->vu_cap; i++) {
-        if (t->vus[i] && t->vu_free[i]) {
-            t->vu_free[i] = false;
-            t->lowest_free = i + 1;
-            return t->vus[i];
-        }
-    }
-    return NULL;
+    return t->free_head < t->free_tail ? t->free_line[t->free_head++ % t->free_cap] : NULL;
 }
 
 static void host_give(void *arg, struct vu *vu)
 {
-    struct test *t = arg;
-    size_t index = (size_t)vu_id_in_instance(vu) - 1;
-    t->vu_free[index] = true;
-    if (index < t->lowest_free)
-        t->lowest_free = index;
+    line_up(arg, vu);
 }
 
 struct handover {
@@ -490,8 +482,8 @@ void test_free(struct test *t)
     loop_free(t->loop);
     registry_free(t->registry);
     tag_interner_free(t->tags);
-    mem_free(t->vus);
-    mem_free(t->vu_free);
+    mem_free(t->planned);
+    mem_free(t->free_line);
     mem_free(t->error);
     mem_free(t->abort_message);
     pthread_mutex_destroy(&t->abort_lock);
@@ -601,10 +593,14 @@ static bool start_workers(struct test *t, struct error *err)
 static bool init_vus(struct test *t)
 {
     t->vus_asked = (size_t)t->plan.planned_vus;
+    t->planned = mem_zalloc((t->vus_asked + 1) * sizeof(t->planned[0]));
     for (uint64_t number = 1; number <= t->vus_asked; number++)
         make_vu(t, number, (unsigned)((number - 1) % t->worker_count), NULL, NULL);
     while (t->vu_count < t->vus_asked && !t->exit_code && !quit_now(t))
         loop_turn(t->loop, INT64_MAX);
+    for (size_t i = 0; i < t->vus_asked; i++)
+        if (t->planned[i])
+            line_up(t, t->planned[i]);
     return !t->exit_code && !quit_now(t);
 }
 

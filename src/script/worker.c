@@ -176,17 +176,15 @@ struct worker *worker_start(struct script *script, unsigned index, struct shard 
     return NULL;
 }
 
-static void free_list(struct worker *worker);
+static void post_end(struct worker *worker);
 
 void worker_stop(struct worker *worker)
 {
     if (!worker)
         return;
     atomic_store(&worker->stopping, true);
-    if (!worker->start_error) {
-        free_list(worker);
-        loop_stop(worker->loop);
-    }
+    if (!worker->start_error)
+        post_end(worker);
     pthread_join(worker->thread, NULL);
     loop_free(worker->loop);
     pthread_mutex_destroy(&worker->start_lock);
@@ -297,18 +295,20 @@ void worker_free_vu(struct vu *vu)
     loop_post(vu->worker->loop, &job->task);
 }
 
-static void free_all_task(struct task *task)
+/* The last task of a worker: it ends the loop itself, so that nothing posted before is lost. */
+static void end_task(struct task *task)
 {
     struct free_vu *job = CONTAINER_OF(task, struct free_vu, task);
     for (size_t i = 0; i < job->worker->vu_count; i++)
         vu_free(job->worker->vus[i]);
     job->worker->vu_count = 0;
+    loop_stop(job->worker->loop);
     mem_free(job);
 }
 
-static void free_list(struct worker *worker)
+static void post_end(struct worker *worker)
 {
     struct free_vu *job = mem_alloc(sizeof(*job));
-    *job = (struct free_vu){{NULL, free_all_task}, NULL, worker};
+    *job = (struct free_vu){{NULL, end_task}, NULL, worker};
     loop_post(worker->loop, &job->task);
 }
