@@ -4,8 +4,6 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include <curl/curl.h>
-
 #include "cli/cli.h"
 #include "core/buf.h"
 #include "core/error.h"
@@ -101,7 +99,6 @@ static int k6_main(int argc, char **argv, bool as_k6)
 int main(int argc, char **argv)
 {
     const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
-    curl_global_init(CURL_GLOBAL_DEFAULT);
     if (strcmp(name, "k6") == 0)
         return k6_main(argc - 1, argv + 1, true);
     if (argc < 2 || is_help(argv[1]))

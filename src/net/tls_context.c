@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ struct tls_context {
     struct client_cert *certs; /* in the order of options->tls_auth */
     struct map sessions;       /* "host:port" -> SSL_SESSION */
     int key_log_fd;
+    bool trust_is_lazy; /* certificates of authorities are read at the first connection */
 };
 
 /* --- names --- */
@@ -265,17 +267,38 @@ static int check_certificate(int ok, X509_STORE_CTX *store)
     return ok;
 }
 
+/* Parsing 140 certificates takes 40 ms, so that is done at the first TLS connection; here only a look. */
+static bool looks_like_pem(const char *path)
+{
+    char head[4096];
+    bool found = false;
+    FILE *file = fopen(path, "re");
+    while (file && !found && fgets(head, sizeof(head), file))
+        found = strstr(head, "-----BEGIN ") != NULL;
+    if (file)
+        fclose(file);
+    return found;
+}
+
+static void load_trust(struct tls_context *context)
+{
+    const char *file = context->options->ca_file;
+    if (!file || !file[0])
+        SSL_CTX_set_default_verify_paths(context->ctx);
+    else if (!SSL_CTX_load_verify_file(context->ctx, file))
+        log_error("cannot read certificates from '%s' (SSL_CERT_FILE): is it a PEM file?", file);
+    ERR_clear_error();
+    context->trust_is_lazy = false;
+}
+
 static bool set_trust(struct tls_context *context, struct error *err)
 {
     const char *file = context->options->ca_file;
     SSL_CTX_set_verify(context->ctx, context->options->insecure_skip_tls_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER,
                        context->options->insecure_skip_tls_verify ? NULL : check_certificate);
-    if (!file || !file[0]) {
-        SSL_CTX_set_default_verify_paths(context->ctx);
-    } else if (!SSL_CTX_load_verify_file(context->ctx, file)) {
-        ERR_clear_error();
+    context->trust_is_lazy = !context->options->insecure_skip_tls_verify;
+    if (file && file[0] && !looks_like_pem(file))
         return error_set(err, EXIT_INVALID_CONFIG, "cannot read certificates from '%s' (SSL_CERT_FILE): is it a PEM file?", file);
-    }
     ERR_clear_error();
     return true;
 }
@@ -370,6 +393,8 @@ static void set_names(SSL *ssl, const char *host)
 
 SSL *tls_context_open(struct tls_context *context, struct conn *owner, const char *host, uint16_t port, const char *alpn)
 {
+    if (context->trust_is_lazy)
+        load_trust(context);
     SSL *ssl = SSL_new(context->ctx);
     if (!ssl)
         return NULL;

@@ -133,6 +133,10 @@ static size_t collect(char *data, size_t size, size_t count, void *arg)
 
 static bool download(const char *url, struct buf *out, struct error *err)
 {
+    static bool initialized; /* modules are fetched on the main thread only, before workers start */
+    if (!initialized)
+        curl_global_init(CURL_GLOBAL_DEFAULT);
+    initialized = true;
     CURL *curl = curl_easy_init();
     char reason[CURL_ERROR_SIZE] = "";
     long status = 0;
