@@ -303,28 +303,43 @@ static bool set_trust(struct tls_context *context, struct error *err)
     return true;
 }
 
-struct tls_context *tls_context_new(const struct net_options *options, struct error *err)
+/* Starting OpenSSL takes milliseconds, so a run without TLS options does it at its first TLS connection. */
+static bool make_ctx(struct tls_context *context, struct error *err)
 {
-    struct tls_context *context = mem_zalloc(sizeof(*context));
-    context->options = options;
-    context->key_log_fd = -1;
+    if (context->ctx)
+        return true;
     context->ctx = SSL_CTX_new(TLS_client_method());
-    if (!context->ctx) {
-        error_set(err, EXIT_GENERIC, "OpenSSL cannot make a TLS context: is its configuration readable?");
-        tls_context_free(context);
-        return NULL;
-    }
+    if (!context->ctx)
+        return error_set(err, EXIT_GENERIC, "OpenSSL cannot make a TLS context: is its configuration readable?");
     SSL_CTX_set_app_data(context->ctx, context);
     SSL_CTX_set_mode(context->ctx, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_options(context->ctx, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_session_cache_mode(context->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(context->ctx, keep_session);
-    if (!set_versions(context->ctx, options, err) || !set_ciphers(context->ctx, options, err) ||
-        !set_trust(context, err) || !read_client_certs(context, err) || !open_key_log(context, err)) {
-        tls_context_free(context);
-        return NULL;
-    }
-    return context;
+    return set_versions(context->ctx, context->options, err) && set_ciphers(context->ctx, context->options, err) && set_trust(context, err) &&
+           read_client_certs(context, err) && open_key_log(context, err);
+}
+
+static bool has_tls_options(const struct net_options *o)
+{
+    return o->tls_min || o->tls_max || o->tls_cipher_count || o->tls_auth_count || o->key_log_file || o->ca_file;
+}
+
+struct tls_context *tls_context_new(const struct net_options *options, struct error *err)
+{
+    struct tls_context *context = mem_zalloc(sizeof(*context));
+    context->options = options;
+    context->key_log_fd = -1;
+    bool only_ca = options->ca_file && !options->tls_min && !options->tls_max && !options->tls_cipher_count && !options->tls_auth_count && !options->key_log_file;
+    bool fine = true;
+    if (only_ca && options->ca_file[0] && !looks_like_pem(options->ca_file))
+        fine = error_set(err, EXIT_INVALID_CONFIG, "cannot read certificates from '%s' (SSL_CERT_FILE): is it a PEM file?", options->ca_file);
+    else if (has_tls_options(options) && !only_ca)
+        fine = make_ctx(context, err);
+    if (fine)
+        return context;
+    tls_context_free(context);
+    return NULL;
 }
 
 void tls_context_free(struct tls_context *context)
@@ -393,6 +408,12 @@ static void set_names(SSL *ssl, const char *host)
 
 SSL *tls_context_open(struct tls_context *context, struct conn *owner, const char *host, uint16_t port, const char *alpn)
 {
+    struct error err = {0};
+    if (!make_ctx(context, &err)) {
+        log_error("%s", err.text);
+        error_clear(&err);
+        return NULL;
+    }
     if (context->trust_is_lazy)
         load_trust(context);
     SSL *ssl = SSL_new(context->ctx);

@@ -5,6 +5,9 @@
 #include "script/remote.h"
 
 #include <curl/curl.h>
+#undef curl_easy_setopt
+#undef curl_easy_getinfo
+#include <dlfcn.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -18,6 +21,7 @@
 #include "core/exit_codes.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "http/url.h"
 
 #define FETCH_TIMEOUT_S 60L
 #define FETCH_MAX_BYTES ((size_t)64 << 20)
@@ -31,17 +35,20 @@ static const struct {
 
 char *remote_resolve(const char *base, const char *specifier, struct error *err)
 {
-    CURLU *url = curl_url();
-    char *text = NULL, *copy = NULL;
-    if (curl_url_set(url, CURLUPART_URL, base, 0) == CURLUE_OK &&
-        curl_url_set(url, CURLUPART_URL, specifier, 0) == CURLUE_OK &&
-        curl_url_get(url, CURLUPART_URL, &text, 0) == CURLUE_OK)
-        copy = mem_strdup(text);
-    else
-        error_set(err, EXIT_SCRIPT_EXCEPTION, "cannot resolve \"%s\" against %s", specifier, base);
-    curl_free(text);
-    curl_url_cleanup(url);
-    return copy;
+    struct url_table *table = url_table_new(4);
+    const struct http_url *from = url_table_get(table, base, strlen(base), err);
+    const struct http_url *to = from ? url_table_resolve(table, from, specifier, strlen(specifier), err) : NULL;
+    char *text = to ? mem_strdup(to->text) : NULL;
+    if (!to && err) {
+        error_prefix(err, "cannot resolve \"%s\" against %s", specifier, base);
+        err->code = EXIT_SCRIPT_EXCEPTION;
+    }
+    if (to)
+        http_url_unref(to);
+    if (from)
+        http_url_unref(from);
+    url_table_free(table);
+    return text;
 }
 
 static char *read_file(const char *path, size_t *len)
@@ -131,33 +138,65 @@ static size_t collect(char *data, size_t size, size_t count, void *arg)
     return size * count;
 }
 
+/* libcurl brings thirty libraries with it, whose loading would double the start-up time of every run; so it
+ * is loaded when a script first needs the network. */
+struct curl_library {
+    CURLcode (*global_init)(long);
+    CURL *(*easy_init)(void);
+    CURLcode (*easy_setopt)(CURL *, CURLoption, ...);
+    CURLcode (*easy_perform)(CURL *);
+    CURLcode (*easy_getinfo)(CURL *, CURLINFO, ...);
+    void (*easy_cleanup)(CURL *);
+    const char *(*easy_strerror)(CURLcode);
+};
+
+static void *symbol(void *library, const char *name, bool *complete)
+{
+    void *found = library ? dlsym(library, name) : NULL;
+    *complete = *complete && found;
+    return found;
+}
+
+static bool load_curl(struct curl_library *curl)
+{
+    bool complete = true;
+    void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+    *(void **)&curl->global_init = symbol(library, "curl_global_init", &complete);
+    *(void **)&curl->easy_init = symbol(library, "curl_easy_init", &complete);
+    *(void **)&curl->easy_setopt = symbol(library, "curl_easy_setopt", &complete);
+    *(void **)&curl->easy_perform = symbol(library, "curl_easy_perform", &complete);
+    *(void **)&curl->easy_getinfo = symbol(library, "curl_easy_getinfo", &complete);
+    *(void **)&curl->easy_cleanup = symbol(library, "curl_easy_cleanup", &complete);
+    *(void **)&curl->easy_strerror = symbol(library, "curl_easy_strerror", &complete);
+    return complete && curl->global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+}
+
 static bool download(const char *url, struct buf *out, struct error *err)
 {
-    static bool initialized; /* modules are fetched on the main thread only, before workers start */
-    if (!initialized)
-        curl_global_init(CURL_GLOBAL_DEFAULT);
-    initialized = true;
-    CURL *curl = curl_easy_init();
+    struct curl_library lib;
+    if (!load_curl(&lib))
+        return error_set(err, EXIT_SCRIPT_EXCEPTION, "the module %s couldn't be fetched: libcurl.so.4 is not installed (Debian package libcurl4); an import map (--import-map FILE) can point it to a local file", url);
+    CURL *curl = lib.easy_init();
     char reason[CURL_ERROR_SIZE] = "";
     long status = 0;
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
-    curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "https");
-    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 10L);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, FETCH_TIMEOUT_S);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "");
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "ltlab/" LTLAB_VERSION);
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, out);
-    CURLcode code = curl_easy_perform(curl);
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_cleanup(curl);
+    lib.easy_setopt(curl, CURLOPT_URL, url);
+    lib.easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
+    lib.easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "https");
+    lib.easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+    lib.easy_setopt(curl, CURLOPT_MAXREDIRS, 10L);
+    lib.easy_setopt(curl, CURLOPT_TIMEOUT, FETCH_TIMEOUT_S);
+    lib.easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    lib.easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "");
+    lib.easy_setopt(curl, CURLOPT_USERAGENT, "ltlab/" LTLAB_VERSION);
+    lib.easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
+    lib.easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
+    lib.easy_setopt(curl, CURLOPT_WRITEDATA, out);
+    CURLcode code = lib.easy_perform(curl);
+    lib.easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    lib.easy_cleanup(curl);
     if (code != CURLE_OK)
         return error_set(err, EXIT_SCRIPT_EXCEPTION, "the module %s couldn't be fetched: %s (an import map, --import-map FILE, can point it to a local file)",
-                         url, reason[0] ? reason : curl_easy_strerror(code));
+                         url, reason[0] ? reason : lib.easy_strerror(code));
     if (status < 200 || status > 299)
         return error_set(err, EXIT_SCRIPT_EXCEPTION, "the module %s couldn't be fetched: the server answered with status %ld", url, status);
     return true;
