@@ -47,5 +47,6 @@ bool cli_test_config(struct cli_run *cli, struct test_config *config, char **std
 
 int cmd_run(struct cli_run *cli);
 int cmd_inspect(struct cli_run *cli);
+int cmd_lab_toy(int argc, char **argv);
 
 #endif

@@ -33,6 +33,8 @@ static int print_help(bool as_k6)
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         buf_printf(&out, "  %s %s %s [flags]%*s%s\n", prefix, commands[i].name, commands[i].arguments, (int)(16 - strlen(commands[i].name) - strlen(commands[i].arguments)), "",
                    commands[i].summary);
+    if (!as_k6)
+        buf_add_text(&out, "  ltlab lab toy [--port N]        a small server to test, on 127.0.0.1\n");
     buf_printf(&out, "  %s version\n  %s help\n\n", as_k6 ? "k6" : "ltlab", as_k6 ? "k6" : "ltlab");
     cli_flags_help(&out);
     fwrite(out.data, 1, out.len, stdout);
@@ -107,5 +109,7 @@ int main(int argc, char **argv)
         return print_version();
     if (strcmp(argv[1], "k6") == 0)
         return k6_main(argc - 2, argv + 2, false);
+    if (strcmp(argv[1], "lab") == 0 && argc > 2 && strcmp(argv[2], "toy") == 0)
+        return cmd_lab_toy(argc - 3, argv + 3);
     return unknown_command(argv[1], false);
 }
