@@ -38,6 +38,14 @@ static void fail(struct h1_parser *p, const char *why, const char *what, size_t 
 
 /* ---- heads ---- */
 
+static size_t line_length(const char *data, size_t len)
+{
+    size_t line = 0;
+    while (line < len && data[line] != '\r' && data[line] != '\n')
+        line++;
+    return line;
+}
+
 static bool is_token_char(unsigned char c)
 {
     return c > 0x20 && c < 0x7f && !strchr("()<>@,;:\\\"/[]?={}", c);
@@ -102,9 +110,7 @@ static bool has_token(const char *value, size_t len, const char *token)
 
 static bool read_status_line(struct h1_parser *p, const char *head, size_t len)
 {
-    size_t line = strcspn(head, "\r\n");
-    if (line > len)
-        line = len;
+    size_t line = line_length(head, len);
     bool valid = line >= 12 && memcmp(head, "HTTP/1.", 7) == 0 && (head[7] == '0' || head[7] == '1') && head[8] == ' ';
     for (size_t i = 9; valid && i < 12; i++)
         valid = head[i] >= '0' && head[i] <= '9';
@@ -123,14 +129,14 @@ static bool read_length(struct h1_parser *p, const char *value, size_t len)
 {
     int64_t length;
     struct text comma, first = text_trim(text_cut((struct text){value, len}, ',', &comma));
-    if (!text_to_int(first, &length) || length < 0 || first.data[0] == '+') {
+    if (!text_to_int(first, &length) || first.data[0] < '0' || first.data[0] > '9') {
         fail(p, "bad Content-Length", value, len);
         return false;
     }
     while (comma.data) {
         struct text other = text_trim(text_cut(comma, ',', &comma));
         if (!text_equal(other, first)) {
-            fail(p, "http: Response.Write on hijacked or conflicting Content-Length", value, len);
+            fail(p, "conflicting Content-Length values", value, len);
             return false;
         }
     }
@@ -263,7 +269,7 @@ static size_t feed_head(struct h1_parser *p, const char *data, size_t len, const
         static const char start[] = "HTTP/";
         size_t have = p->head.len < 5 ? p->head.len : 5;
         if (memcmp(p->head.data, start, have) != 0 && (memchr(p->head.data, '\n', p->head.len) || p->head.len > 64))
-            fail(p, "malformed HTTP response", p->head.data, strcspn(p->head.data, "\r\n"));
+            fail(p, "malformed HTTP response", p->head.data, line_length(p->head.data, p->head.len));
         return len;
     }
     struct buf head = p->head;
