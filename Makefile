@@ -17,8 +17,9 @@ bench: build
 	@tools/setup --all
 	@node bench/run.mjs
 
-lint:
-	@tools/check-house
+lint: build
+	@tools/setup --all
+	@tools/lint
 
 asan:
 	@tools/setup
