@@ -1,26 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* constant-arrival-rate and ramping-arrival-rate: iterations begin at their due times, whatever the VUs do.
- * An arrival goes to a free VU; with none free it is dropped and, below maxVUs, one more VU is begun (one at a
- * time, as k6). Nothing queues. All arrivals that are due are handed out in one turn. */
+ * An arrival goes to the VU that has been free for longest, which spreads them over VUs and workers as k6 does;
+ * with none free it is dropped and, below maxVUs, one more VU is begun (one at a time, as k6). Nothing queues.
+ *
+ * All arrivals that are due are handed out in one turn, and the next turn is BATCH_NS away at least: with a turn
+ * for each, 10,000 arrivals a second took 15 % of the control thread's core (measured). */
 #include "core/clock.h"
 #include "core/log.h"
 #include "run/executor.h"
 
+#define BATCH_NS (500 * NS_PER_US)
+#define HOLD_NS (400 * NS_PER_MS) /* how long the first arrivals wait for planned VUs that another scenario still has */
+
 static void push_free(struct scenario_run *run, struct slot *slot)
 {
     pthread_mutex_lock(&run->lock);
-    slot->next_free = run->free_slots;
-    run->free_slots = slot;
+    slot->next_free = NULL;
+    if (run->free_head)
+        run->free_tail->next_free = slot;
+    else
+        run->free_head = slot;
+    run->free_tail = slot;
     pthread_mutex_unlock(&run->lock);
 }
 
-static struct slot *pop_free(struct scenario_run *run, const struct iteration *iteration)
+/* Free slots have a VU: none leaves before regular_end, and no arrival comes after it. */
+static struct slot *pop_free(struct scenario_run *run, int64_t due_ns)
 {
     pthread_mutex_lock(&run->lock);
-    struct slot *slot = run->free_slots;
+    struct slot *slot = run->free_head;
     if (slot) {
-        run->free_slots = slot->next_free;
-        slot->pending = *iteration;
+        run->free_head = slot->next_free;
+        slot->pending_due_ns = due_ns;
         slot->has_pending = true;
     }
     pthread_mutex_unlock(&run->lock);
@@ -30,26 +41,24 @@ static struct slot *pop_free(struct scenario_run *run, const struct iteration *i
 static void vu_made(void *arg, struct vu *vu)
 {
     struct scenario_run *run = arg;
-    bool over = run_is_over(run, loop_now_ns(run->schedule->loop));
+    bool over = run->closed || atomic_load(&run->aborted);
     run->making_vu = false;
-    if (!vu || over) {
-        if (vu)
-            run->schedule->host->give(run->schedule->host->arg, vu);
-        if (over)
-            run_check_finished(run);
+    if (vu && !over) {
+        slot_attach_vu(&run->slots[run->used_slots++], vu);
         return;
     }
-    struct slot *slot = &run->slots[run->attached];
-    push_free(run, slot);
-    slot_attach_vu(slot, vu);
+    if (vu)
+        run_give(run, vu);
+    if (over)
+        run_check_finished(run);
 }
 
 static void make_another(struct scenario_run *run)
 {
     const struct vu_host *host = run->schedule->host;
-    if (run->making_vu)
+    if (run->making_vu || run->waiting)
         return;
-    if (run->attached >= run->slot_count) {
+    if (run->used_slots >= run->slot_count) {
         if (!run->warned)
             log_warning("Insufficient VUs, reached %lld active VUs and cannot initialize more (scenario %s)", (long long)run->attached, run->config->name);
         run->warned = true;
@@ -59,75 +68,82 @@ static void make_another(struct scenario_run *run)
     host->make(host->arg, vu_made, run);
 }
 
-static void arrive(struct scenario_run *run, int64_t due_ns, int64_t index)
+static void tell_dropped(struct scenario_run *run, int64_t count)
 {
-    struct iteration iteration;
-    run_number(run, (uint64_t)index, &iteration);
-    iteration.due_mono_ns = due_ns;
-    struct slot *slot = pop_free(run, &iteration);
-    if (slot) {
-        atomic_fetch_add(&run->begun, 1);
-        vu_wake(slot->vu);
-        return;
-    }
-    run->dropped++;
-    make_another(run);
+    if (count)
+        run->schedule->host->dropped(run->schedule->host->arg, &run->info, count);
 }
 
-static void tell_dropped(struct scenario_run *run)
+/* All arrivals before a time; tells how many found no VU. */
+static int64_t issue_until(struct scenario_run *run, int64_t end_ns)
 {
-    if (run->dropped)
-        run->schedule->host->dropped(run->schedule->host->arg, &run->info, run->dropped);
-    run->dropped = 0;
+    int64_t dropped = 0, index;
+    while (run->next_due_ns >= 0 && run->start_ns + run->next_due_ns < end_ns) {
+        struct slot *slot = pop_free(run, run->start_ns + run->next_due_ns);
+        if (slot)
+            run->schedule->host->wake(slot->vu);
+        else
+            dropped++;
+        run->next_due_ns = pace_next(&run->pace, &index);
+    }
+    return dropped;
 }
 
 static void tick(struct scenario_run *run)
 {
     int64_t now = clock_mono_ns();
-    while (run->next_due_ns >= 0 && run->start_ns + run->next_due_ns <= now) {
-        arrive(run, run->start_ns + run->next_due_ns, run->next_index);
-        run->next_due_ns = pace_next(&run->pace, &run->next_index);
+    if (run->waiting && now < run->start_ns + HOLD_NS) {
+        timer_start(run->schedule->loop, &run->timer, now + NS_PER_MS);
+        return;
     }
-    tell_dropped(run);
-    if (run->next_due_ns >= 0)
-        timer_start(run->schedule->loop, &run->timer, run->start_ns + run->next_due_ns);
+    int64_t dropped = issue_until(run, now + 1);
+    if (dropped)
+        make_another(run);
+    tell_dropped(run, dropped);
+    if (run->next_due_ns < 0)
+        return;
+    int64_t due = run->start_ns + run->next_due_ns;
+    timer_start(run->schedule->loop, &run->timer, due > now + BATCH_NS ? due : now + BATCH_NS);
 }
 
 static void begin(struct scenario_run *run)
 {
-    int64_t planned = scenario_planned_vus(run->config, run->schedule->segment);
-    for (int64_t i = planned - 1; i >= 0; i--)
-        push_free(run, &run->slots[i]);
-    for (int64_t i = 0; i < planned; i++)
+    int64_t index;
+    run->used_slots = scenario_planned_vus(run->config, run->schedule->segment);
+    for (int64_t i = 0; i < run->used_slots; i++)
         slot_attach(&run->slots[i]);
     pace_init(&run->pace, run->config, run->schedule->segment);
-    run->next_due_ns = pace_next(&run->pace, &run->next_index);
+    run->next_due_ns = pace_next(&run->pace, &index);
     tick(run);
 }
 
 /* Arrivals whose time came just before the end are still theirs. */
 static void regular_end(struct scenario_run *run)
 {
-    int64_t end = atomic_load(&run->end_ns);
-    while (run->next_due_ns >= 0 && run->start_ns + run->next_due_ns < end) {
-        arrive(run, run->start_ns + run->next_due_ns, run->next_index);
-        run->next_due_ns = pace_next(&run->pace, &run->next_index);
-    }
-    tell_dropped(run);
+    tell_dropped(run, issue_until(run, atomic_load(&run->end_ns)));
+    pthread_mutex_lock(&run->lock);
+    run->closed = true;
+    pthread_mutex_unlock(&run->lock);
 }
 
+/* An arrival that its VU takes up only when gracefulStop is over would never be interrupted. */
 static enum next_verdict next(struct scenario_run *run, struct slot *slot, int64_t now_ns, struct iteration *out)
 {
     enum next_verdict verdict = NEXT_WAIT;
     pthread_mutex_lock(&run->lock);
-    if (slot->has_pending) {
-        *out = slot->pending;
-        slot->has_pending = false;
+    bool pending = slot->has_pending, late = now_ns >= atomic_load(&run->end_ns) + run->config->graceful_stop_ns;
+    int64_t due_ns = slot->pending_due_ns;
+    slot->has_pending = false;
+    if (pending && !late)
         verdict = NEXT_RUN;
-    } else if (run_is_over(run, now_ns)) {
+    else if (run->closed)
         verdict = NEXT_LEAVE;
-    }
+    run->refused += pending && late;
     pthread_mutex_unlock(&run->lock);
+    if (verdict == NEXT_RUN) {
+        run_number(run, atomic_fetch_add(&run->begun, 1), out);
+        out->due_mono_ns = due_ns;
+    }
     return verdict;
 }
 
@@ -136,4 +152,10 @@ static void ended(struct scenario_run *run, struct slot *slot)
     push_free(run, slot);
 }
 
-const struct executor arrival_rate_executor = {.begin = begin, .tick = tick, .regular_end = regular_end, .next = next, .ended = ended};
+static void finish(struct scenario_run *run)
+{
+    tell_dropped(run, run->refused);
+}
+
+const struct executor arrival_rate_executor = {.begin = begin, .tick = tick, .regular_end = regular_end, .finish = finish,
+                                               .slot_attached = push_free, .next = next, .ended = ended};

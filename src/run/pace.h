@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When iterations are due and how many VUs there should be: k6's arithmetic, without a clock. Pure; times are
+/* When iterations are due and how many VUs should loop: k6's arithmetic, without a clock. Pure; times are
  * nanoseconds from the scenario's start. */
 #ifndef RUN_PACE_H
 #define RUN_PACE_H
@@ -32,18 +32,5 @@ struct vu_step {
 
 /* The steps of a ramping-vus scenario in one segment, the first at 0. Heap. */
 struct vu_step *ramping_steps(const struct scenario_config *config, const struct segment *segment, size_t *count);
-
-/* How long the scenario runs before gracefulStop. */
-int64_t scenario_duration_ns(const struct scenario_config *config);
-/* The most VUs it plans for, and may use, in a segment. */
-int64_t scenario_planned_vus(const struct scenario_config *config, const struct segment *segment);
-int64_t scenario_max_vus(const struct scenario_config *config, const struct segment *segment);
-
-/* For the whole test. */
-struct vu_plan {
-    int64_t planned_vus, max_vus;
-    int64_t duration_ns; /* with graceful stops */
-};
-struct vu_plan vu_plan_make(const struct scenario_config *scenarios, size_t count, const struct segment *segment);
 
 #endif

@@ -186,24 +186,6 @@ static void bad_segments_are_refused(void **state)
     }
 }
 
-static void vus_are_planned_for_overlapping_scenarios(void **state)
-{
-    struct segment s = whole();
-    struct scenario_config c[3] = {
-        {.executor = EXECUTOR_CONSTANT_VUS, .vus = 10, .duration_ns = 10 * S, .graceful_stop_ns = 30 * S},
-        {.executor = EXECUTOR_CONSTANT_VUS, .vus = 5, .duration_ns = 10 * S, .start_time_ns = 20 * S},
-        {.executor = EXECUTOR_CONSTANT_ARRIVAL_RATE, .rate = 1, .time_unit_ns = S, .pre_allocated_vus = 2, .max_vus = 8, .duration_ns = S, .start_time_ns = 100 * S},
-    };
-    struct vu_plan plan = vu_plan_make(c, 3, &s);
-    assert_int_equal(plan.planned_vus, 15);
-    assert_int_equal(plan.max_vus, 15);
-    assert_int_equal(plan.duration_ns, 101 * S);
-    plan = vu_plan_make(c + 2, 1, &s);
-    assert_int_equal(plan.planned_vus, 2);
-    assert_int_equal(plan.max_vus, 8);
-    segment_fini(&s);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,7 +197,6 @@ int main(void)
         cmocka_unit_test(segments_cover_everything_once),
         cmocka_unit_test(first_half_takes_every_other),
         cmocka_unit_test(bad_segments_are_refused),
-        cmocka_unit_test(vus_are_planned_for_overlapping_scenarios),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

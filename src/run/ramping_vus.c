@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ramping-vus: the number of looping VUs follows the stages. Slots below the wanted number are active; the
  * highest stop first. A VU that is wanted again while it finishes its last iteration simply goes on. */
-#include "core/log.h"
 #include "run/executor.h"
 
 static void raise_slot(struct scenario_run *run, struct slot *slot)
 {
     atomic_store(&slot->active, true);
     timer_stop(run->schedule->loop, &slot->cut_timer);
-    if (!slot->vu && !slot_attach(slot))
-        log_warning("scenario %s: no VU is free to start; it gets one when another ends", run->config->name);
+    if (!slot->vu)
+        slot_attach(slot);
 }
 
 static void lower_slot(struct scenario_run *run, struct slot *slot, int64_t now_ns)
 {
     atomic_store(&slot->active, false);
+    slot_stop_waiting(slot);
     if (slot->vu)
         timer_start(run->schedule->loop, &slot->cut_timer, now_ns + run->config->graceful_ramp_down_ns);
 }

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* VUs pull their iterations on their own threads; what is left for the control thread is to begin a scenario,
+ * to end it in three steps (no new iterations, gracefulStop, interrupt), and to hand VUs on. A VU that leaves
+ * one scenario says so in a message, so at the very time when one ends and the next begins none may be free
+ * yet: the slots of the next then wait in line for them. */
 #include "run/schedule.h"
 
 #include <assert.h>
@@ -13,6 +17,8 @@
 #include "metrics/metrics.h"
 #include "run/executor.h"
 #include "run/options_private.h"
+
+#define SHORT_OF_VUS_NS (400 * NS_PER_MS)
 
 static const struct executor *const executors[] = {&constant_vus_executor, &ramping_vus_executor, &shared_iterations_executor,
                                                    &per_vu_iterations_executor, &arrival_rate_executor, &arrival_rate_executor};
@@ -54,19 +60,68 @@ void run_number(struct scenario_run *run, uint64_t own, struct iteration *out)
 
 void slot_attach_vu(struct slot *slot, struct vu *vu)
 {
+    struct scenario_run *run = slot->run;
     slot->vu = vu;
-    slot->run->attached++;
-    vu_attach(vu, &slot->run->source, slot);
+    run->attached++;
+    if (run->executor->slot_attached)
+        run->executor->slot_attached(run, slot);
+    run->schedule->host->attach(vu, &run->source, slot);
 }
 
-bool slot_attach(struct slot *slot)
+void slot_attach(struct slot *slot)
 {
-    const struct vu_host *host = slot->run->schedule->host;
-    struct vu *vu = host->take(host->arg);
-    if (!vu)
-        return false;
-    slot_attach_vu(slot, vu);
-    return true;
+    struct scenario_run *run = slot->run;
+    struct schedule *s = run->schedule;
+    struct vu *vu = s->host->take(s->host->arg);
+    if (vu) {
+        slot_attach_vu(slot, vu);
+        return;
+    }
+    node_add_tail(&s->waiting, &slot->waiting);
+    if (run->waiting++ == 0)
+        timer_start(s->loop, &run->short_timer, loop_now_ns(s->loop) + SHORT_OF_VUS_NS);
+}
+
+void slot_stop_waiting(struct slot *slot)
+{
+    struct scenario_run *run = slot->run;
+    if (!node_is_linked(&slot->waiting))
+        return;
+    node_remove(&slot->waiting);
+    if (--run->waiting == 0)
+        timer_stop(run->schedule->loop, &run->short_timer);
+}
+
+static void stop_all_waiting(struct scenario_run *run)
+{
+    for (int64_t i = 0; i < run->slot_count && run->waiting; i++)
+        slot_stop_waiting(&run->slots[i]);
+}
+
+static void serve_waiting(struct schedule *s)
+{
+    while (node_is_linked(&s->waiting)) {
+        struct vu *vu = s->host->take(s->host->arg);
+        if (!vu)
+            return;
+        struct slot *slot = CONTAINER_OF(s->waiting.next, struct slot, waiting);
+        slot_stop_waiting(slot);
+        slot_attach_vu(slot, vu);
+    }
+}
+
+void run_give(struct scenario_run *run, struct vu *vu)
+{
+    struct schedule *s = run->schedule;
+    s->host->give(s->host->arg, vu);
+    serve_waiting(s);
+}
+
+static void short_of_vus(struct timer *timer)
+{
+    struct scenario_run *run = CONTAINER_OF(timer, struct scenario_run, short_timer);
+    log_warning("scenario %s has to wait for %lld VUs that other scenarios still use; it gets them as they become free", run->config->name,
+                (long long)run->waiting);
 }
 
 static void scenario_finished(struct scenario_run *run)
@@ -77,6 +132,7 @@ static void scenario_finished(struct scenario_run *run)
     timer_stop(s->loop, &run->timer);
     timer_stop(s->loop, &run->end_timer);
     timer_stop(s->loop, &run->cut_timer);
+    stop_all_waiting(run);
     for (int64_t i = 0; i < run->slot_count; i++)
         timer_stop(s->loop, &run->slots[i].cut_timer);
     if (run->executor->finish && !atomic_load(&run->aborted))
@@ -86,9 +142,11 @@ static void scenario_finished(struct scenario_run *run)
         loop_defer(s->loop, &s->done_task);
 }
 
+/* VUs that it still waits for do not matter when all iterations were begun. */
 void run_check_finished(struct scenario_run *run)
 {
-    if (run->attached == 0 && !run->making_vu)
+    bool needs_vus = run->waiting && !(run->total && atomic_load(&run->begun) >= (uint64_t)run->total);
+    if (run->attached == 0 && !run->making_vu && !needs_vus)
         scenario_finished(run);
 }
 
@@ -107,6 +165,7 @@ static void slot_left(struct task *task)
         run->executor->slot_left(run, slot);
     if (over || !run->executor->slot_left)
         run_check_finished(run);
+    serve_waiting(s);
 }
 
 /* ---- a scenario's course ---- */
@@ -115,14 +174,14 @@ static void interrupt_all(struct scenario_run *run)
 {
     for (int64_t i = 0; i < run->slot_count; i++)
         if (run->slots[i].vu)
-            vu_interrupt(run->slots[i].vu);
+            run->schedule->host->interrupt(run->slots[i].vu);
 }
 
 static void wake_all(struct scenario_run *run)
 {
     for (int64_t i = 0; i < run->slot_count; i++)
         if (run->slots[i].vu)
-            vu_wake(run->slots[i].vu);
+            run->schedule->host->wake(run->slots[i].vu);
 }
 
 static void graceful_stop_over(struct timer *timer)
@@ -138,6 +197,7 @@ static void regular_end(struct timer *timer)
     timer_stop(s->loop, &run->timer);
     if (run->executor->regular_end)
         run->executor->regular_end(run);
+    stop_all_waiting(run);
     wake_all(run);
     timer_start(s->loop, &run->cut_timer, run->start_ns + scenario_duration_ns(run->config) + run->config->graceful_stop_ns);
     run_check_finished(run);
@@ -199,7 +259,7 @@ static void ramp_down_over(struct timer *timer)
 {
     struct slot *slot = CONTAINER_OF(timer, struct slot, cut_timer);
     if (slot->vu && !atomic_load(&slot->active))
-        vu_interrupt(slot->vu);
+        slot->run->schedule->host->interrupt(slot->vu);
 }
 
 static void init_run(struct schedule *s, struct scenario_run *run, const struct scenario_config *config)
@@ -213,6 +273,7 @@ static void init_run(struct schedule *s, struct scenario_run *run, const struct 
     for (int64_t i = 0; i < run->slot_count; i++) {
         run->slots[i].run = run;
         run->slots[i].left_task.run = slot_left;
+        node_init(&run->slots[i].waiting);
         timer_init(&run->slots[i].cut_timer, ramp_down_over);
     }
     atomic_store(&run->end_ns, INT64_MAX);
@@ -220,6 +281,7 @@ static void init_run(struct schedule *s, struct scenario_run *run, const struct 
     timer_init(&run->end_timer, regular_end);
     timer_init(&run->cut_timer, graceful_stop_over);
     timer_init(&run->timer, run_tick);
+    timer_init(&run->short_timer, short_of_vus);
     pthread_mutex_init(&run->lock, NULL);
     if (config->executor == EXECUTOR_SHARED_ITERATIONS)
         run->total = segment_share(s->segment, config->iterations);
@@ -242,6 +304,7 @@ struct schedule *schedule_new(struct loop *loop, const struct scenario_config *s
     s->host = host;
     s->count = count;
     s->done_task.run = report_done;
+    node_init(&s->waiting);
     s->runs = mem_zalloc((count ? count : 1) * sizeof(s->runs[0]));
     for (size_t i = 0; i < count; i++)
         init_run(s, &s->runs[i], &scenarios[i]);
@@ -295,6 +358,7 @@ void schedule_abort(struct schedule *s)
             continue;
         atomic_store(&run->aborted, true);
         timer_stop(s->loop, &run->begin_timer);
+        stop_all_waiting(run);
         interrupt_all(run);
         wake_all(run);
         run_check_finished(run);

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "run/pace.h"
+#include "run/vu_plan.h"
 #include "script/vu.h"
 
 struct loop;
@@ -23,6 +23,10 @@ struct vu_host {
     void (*make)(void *arg, void (*made)(void *made_arg, struct vu *vu), void *made_arg);
     void (*dropped)(void *arg, const struct scenario_info *scenario, int64_t count);
     void (*all_done)(void *arg);
+    /* What script/vu.h says of vu_attach, vu_wake and vu_interrupt. */
+    void (*attach)(struct vu *vu, struct iteration_source *source, void *slot);
+    void (*wake)(struct vu *vu);
+    void (*interrupt)(struct vu *vu);
     void *arg;
 };
 

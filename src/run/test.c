@@ -447,7 +447,7 @@ struct test *test_new(const struct test_config *config, struct error *err)
     t->abort_task.run = abort_arrived;
     pthread_mutex_init(&t->abort_lock, NULL);
     timer_init(&t->tick, ticked);
-    t->host = (struct vu_host){host_take, host_give, host_make, host_dropped, host_done, t};
+    t->host = (struct vu_host){host_take, host_give, host_make, host_dropped, host_done, vu_attach, vu_wake, vu_interrupt, t};
     if (prepare(t, err))
         return t;
     test_free(t);
