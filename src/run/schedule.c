@@ -407,7 +407,7 @@ void schedule_progress(const struct schedule *s, size_t index, struct scenario_p
     if (elapsed > duration)
         elapsed = duration;
     *out = (struct scenario_progress){run->config, run->status, run->attached, scenario_planned_vus(run->config, s->segment), run->slot_count,
-                                      atomic_load(&run->begun), (uint64_t)run->total, elapsed, duration, rate_now(run, elapsed)};
+                                      atomic_load(&run->begun), (uint64_t)run->total, elapsed, duration, rate_now(run, elapsed) * s->segment->fraction};
 }
 
 static void add_time(struct buf *out, int64_t ns)

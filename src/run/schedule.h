@@ -49,7 +49,7 @@ struct scenario_progress {
     uint64_t started;           /* iterations begun */
     uint64_t total;             /* iteration executors; 0: not known */
     int64_t elapsed_ns, duration_ns;
-    double rate;                /* arrival rates: iterations a second asked for now */
+    double rate;                /* arrival rates: iterations a second asked for now in this segment */
 };
 size_t schedule_count(const struct schedule *s);
 void schedule_progress(const struct schedule *s, size_t index, struct scenario_progress *out);
