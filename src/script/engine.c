@@ -33,6 +33,7 @@
 #include "script/engine.h"
 
 #include "core/mem.h"
+#include "core/text.h"
 
 _Static_assert(QJS_VERSION_MAJOR == 0 && QJS_VERSION_MINOR >= 17, "written against QuickJS-ng 0.17");
 _Static_assert(sizeof(((struct engine_vu *)0)->jobs) == sizeof(struct list_head), "a list head is two pointers");
@@ -344,6 +345,33 @@ static JSModuleDef *load_es(JSContext *ctx, const char *name, const char *source
     return def;
 }
 
+/* Whether a line begins with import or export: errors in such a file are told as a module's. */
+static bool has_module_line(const char *source, size_t len)
+{
+    static const struct text words[] = {{"import", 6}, {"export", 6}};
+    for (struct text rest = {source, len}, next; rest.data; rest = next) {
+        struct text line = text_trim(text_cut(rest, '\n', &next));
+        for (size_t i = 0; i < 2; i++)
+            if (line.len > words[i].len && memcmp(line.data, words[i].data, words[i].len) == 0 && strchr(" \t{*\"'", line.data[words[i].len]))
+                return true;
+    }
+    return false;
+}
+
+/* What is no module in strict mode may be a CommonJS file in sloppy mode. */
+static JSModuleDef *load_sloppy(JSContext *ctx, const char *name, const char *source, size_t len)
+{
+    JSValue module_error = JS_GetException(ctx);
+    JSModuleDef *def = load_commonjs(ctx, name, source, len);
+    if (!def) {
+        JS_FreeValue(ctx, JS_GetException(ctx));
+        JS_Throw(ctx, module_error);
+        return NULL;
+    }
+    JS_FreeValue(ctx, module_error);
+    return def;
+}
+
 static void forget_module(JSContext *ctx, JSModuleDef *def)
 {
     js_free_module_def(ctx, def);
@@ -356,11 +384,9 @@ static JSModuleDef *load_file(JSContext *ctx, const char *name)
     const char *source = engine->host->source(ctx, name, &len, engine->host->arg);
     if (!source)
         return NULL;
-    if (!JS_DetectModule(source, len))
-        return load_commonjs(ctx, name, source, len);
     JSModuleDef *def = load_es(ctx, name, source, len);
     if (!def)
-        return NULL;
+        return has_module_line(source, len) ? NULL : load_sloppy(ctx, name, source, len);
     if (looks_commonjs(def)) {
         forget_module(ctx, def);
         return load_commonjs(ctx, name, source, len);

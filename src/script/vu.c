@@ -355,6 +355,7 @@ void vu_free(struct vu *vu)
     if (!vu)
         return;
     JSContext *ctx = vu->realm->ctx;
+    node_remove(&vu->ready_node);
     if (vu->coro && vu->state == VU_IDLE && coro_is_started(vu->coro)) {
         vu->dying = true;
         coro_resume(vu->coro);

@@ -17,6 +17,7 @@
 #define VUS_PER_REALM 256
 #define THREAD_STACK_BYTES ((size_t)16 << 20)
 #define LOAD_PERIOD_NS (200 * NS_PER_MS)
+#define MAX_LAST_TURNS 1000
 
 /* ---- running VUs ---- */
 
@@ -277,6 +278,7 @@ struct free_vu {
     struct task task;
     struct vu *vu;
     struct worker *worker;
+    int turns; /* end_task: how often it has waited */
 };
 
 static void free_vu_task(struct task *task)
@@ -291,14 +293,19 @@ void worker_free_vu(struct vu *vu)
     if (!vu)
         return;
     struct free_vu *job = mem_alloc(sizeof(*job));
-    *job = (struct free_vu){{NULL, free_vu_task}, vu, vu->worker};
+    *job = (struct free_vu){{NULL, free_vu_task}, vu, vu->worker, 0};
     loop_post(vu->worker->loop, &job->task);
 }
 
-/* The last task of a worker: it ends the loop itself, so that nothing posted before is lost. */
+/* The last task of a worker: it ends the loop itself, so that nothing posted before is lost. VUs that were woken
+ * or interrupted in this very turn run to their next stop first. */
 static void end_task(struct task *task)
 {
     struct free_vu *job = CONTAINER_OF(task, struct free_vu, task);
+    if (node_is_linked(&job->worker->ready) && job->turns++ < MAX_LAST_TURNS) {
+        loop_post(job->worker->loop, &job->task);
+        return;
+    }
     for (size_t i = 0; i < job->worker->vu_count; i++)
         vu_free(job->worker->vus[i]);
     job->worker->vu_count = 0;
@@ -309,6 +316,6 @@ static void end_task(struct task *task)
 static void post_end(struct worker *worker)
 {
     struct free_vu *job = mem_alloc(sizeof(*job));
-    *job = (struct free_vu){{NULL, end_task}, NULL, worker};
+    *job = (struct free_vu){{NULL, end_task}, NULL, worker, 0};
     loop_post(worker->loop, &job->task);
 }
