@@ -139,7 +139,7 @@ static struct http_hop *record_hop(struct http_call *call, const char *error, in
     hop->tls_version = r->tls_version;
     hop->error = error;
     hop->error_code = error_code;
-    hop->remote_ip = r->remote_ip;
+    hop->remote_ip = response_keep(r, r->remote_ip, strlen(r->remote_ip));
     hop->ocsp_status = r->ocsp.status ? r->ocsp.status : "";
     hop->ended_wall_ns = clock_wall_ns();
     fill_timings(call, &hop->timings, now);
@@ -163,10 +163,20 @@ static void end_with_error(struct http_call *call, int code, const char *text)
     finish(call);
 }
 
+/* A request that the server may have acted upon is not sent again. */
+static bool is_repeatable(const struct http_call *call)
+{
+    static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE"};
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+        if (strcmp(call->method, methods[i]) == 0)
+            return !call->send_body || !call->request.body_len;
+    return false;
+}
+
 void call_failed(struct http_call *call, int code, const char *text, bool nothing_received)
 {
     struct session *session = call->session;
-    if (nothing_received && session && session->was_used && !call->retried) {
+    if (nothing_received && session && session->was_used && !call->retried && is_repeatable(call)) {
         /* the server closed an idle connection just as it was used again */
         call->retried = true;
         detach_session(call);
@@ -199,8 +209,14 @@ void call_connected(struct http_call *call, struct session *session)
 
 static void begin_hop(struct http_call *call)
 {
+    struct http_response *r = call->response;
     call->times = (struct hop_times){.begun_ns = clock_mono_ns()};
     call->state = CALL_CONNECTING;
+    call->retried = false;
+    r->remote_ip[0] = '\0';
+    r->remote_port = 0;
+    r->tls_version = r->tls_cipher = "";
+    memset(&r->ocsp, 0, sizeof(r->ocsp));
     struct session *session = client_idle_session(call->client, call->url);
     if (session)
         call_connected(call, session);

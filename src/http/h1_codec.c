@@ -8,6 +8,8 @@
 #include "core/mem.h"
 #include "core/text.h"
 
+#define MAX_INTERIM 5
+
 void h1_init(struct h1_parser *p, bool is_head_request)
 {
     struct buf head = p->head;
@@ -223,6 +225,8 @@ static void read_head(struct h1_parser *p, const char *head, size_t len, const s
     }
     if (p->status >= 100 && p->status < 200 && p->status != 101) {
         p->state = H1_HEAD; /* interim; the real one follows */
+        if (++p->interim_count > MAX_INTERIM)
+            fail(p, "too many 1xx informational responses", "", 0);
         return;
     }
     if (p->status == 101) {

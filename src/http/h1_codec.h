@@ -34,7 +34,7 @@ struct h1_parser {
     enum h1_state state;
     bool is_head_request; /* the response has no body */
     bool keep_alive;      /* after H1_DONE: the connection can be used again */
-    int status, minor_version;
+    int status, minor_version, interim_count;
     bool content_length_known;
     uint64_t content_length, body_left;
     size_t line_bytes, trailer_bytes;

@@ -69,6 +69,7 @@ static const struct row rows[] = {
     {"this is no http\r\n\r\n", "malformed HTTP response", .fails = true},
     {"HTTP/x 200 OK\r\n\r\n", "malformed HTTP version", .fails = true},
     {"HTTP/1.1 2000 OK\r\n\r\n", "malformed HTTP version or status", .fails = true},
+    {"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\n", "too many 1xx", .fails = true},
     {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "unexpected 101", .fails = true},
     {"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "malformed MIME header line \"no colon\"", .fails = true},
     {"HTTP/1.1 200 OK\r\nname : x\r\n\r\n", "malformed MIME header line", .fails = true},

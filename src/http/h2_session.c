@@ -16,6 +16,7 @@ struct h2 {
     struct http_call **calls; /* with a stream */
     size_t count, cap;
     bool in_data, going_away;
+    bool unwritten; /* a request was submitted while data was read */
     int goaway_code;
     int64_t received_ns, read_ns;
 };
@@ -234,10 +235,24 @@ bool h2_send(struct session *session, struct http_call *call)
         return false;
     mem_grow(&h2->calls, &h2->cap, h2->count + 1, sizeof(h2->calls[0]));
     h2->calls[h2->count++] = call;
-    if (!h2->in_data)
-        flush(h2);
+    if (h2->in_data) {
+        h2->unwritten = true; /* h2_data flushes, then notes the time */
+        return true;
+    }
+    flush(h2);
     call->times.written_ns = conn_written_ns(session->conn);
     return true;
+}
+
+/* Requests that follow a response at once (redirects) are written after that response's data was read. */
+static void note_written(struct h2 *h2)
+{
+    if (!h2->unwritten || !h2->session->conn)
+        return;
+    h2->unwritten = false;
+    for (size_t i = 0; i < h2->count; i++)
+        if (!h2->calls[i]->times.written_ns)
+            h2->calls[i]->times.written_ns = conn_written_ns(h2->session->conn);
 }
 
 void h2_data(struct session *session, const uint8_t *bytes, size_t len, int64_t received_ns, int64_t read_ns)
@@ -256,6 +271,7 @@ void h2_data(struct session *session, const uint8_t *bytes, size_t len, int64_t 
         return;
     }
     flush(h2);
+    note_written(h2);
     if (session->dead && h2->count == 0)
         session_close(session);
 }

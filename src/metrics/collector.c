@@ -339,7 +339,7 @@ static void merge_shard(struct collector *c, struct shard *shard)
     struct shard_batch *batch = shard_swap(shard);
     for (size_t i = 0; i < batch->dirty_count; i++) {
         struct series_delta *delta = &batch->deltas[batch->dirty[i]];
-        struct route *route = route_of(c, shard_key(shard, batch->dirty[i]));
+        struct route *route = route_of(c, delta->key);
         for (size_t s = 0; s < route->count; s++)
             feed(route->sinks[s], delta);
         for (int k = 0; k < 2; k++) {

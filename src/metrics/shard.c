@@ -12,7 +12,6 @@
 #include "core/mem.h"
 
 #define KEYS_PER_BLOCK 256
-#define MAX_BLOCKS 65536
 #define MAX_RAW_VALUES 65536
 
 struct shard {
@@ -73,7 +72,8 @@ bool shard_wants_metadata(const struct shard *shard)
     return shard->max_raw != 0;
 }
 
-struct series_key *shard_key(struct shard *shard, uint32_t slot)
+/* The block list moves as it grows: for the worker only. */
+static struct series_key *shard_key(struct shard *shard, uint32_t slot)
 {
     return &shard->blocks[slot / KEYS_PER_BLOCK][slot % KEYS_PER_BLOCK];
 }
@@ -121,8 +121,9 @@ static uint32_t slot_of(struct shard *shard, const struct metric *metric, const 
     return slot;
 }
 
-static struct series_delta *delta_of(struct shard_batch *batch, uint32_t slot)
+static struct series_delta *delta_of(struct shard *shard, uint32_t slot)
 {
+    struct shard_batch *batch = shard->filling;
     if (slot >= batch->delta_cap) {
         size_t cap = batch->delta_cap;
         mem_grow(&batch->deltas, &cap, slot + 1, sizeof(batch->deltas[0]));
@@ -134,6 +135,7 @@ static struct series_delta *delta_of(struct shard_batch *batch, uint32_t slot)
         mem_grow(&batch->dirty, &batch->dirty_cap, batch->dirty_count + 1, sizeof(batch->dirty[0]));
         batch->dirty[batch->dirty_count++] = slot;
         delta->timed_out_from = INFINITY;
+        delta->key = shard_key(shard, slot);
     }
     return delta;
 }
@@ -165,7 +167,7 @@ static void add_gauge(struct series_delta *delta, double value, int64_t wall_ns)
 
 static void add_sample(struct shard *shard, const struct sample *sample, int64_t wall_ns, unsigned flags)
 {
-    struct series_delta *delta = delta_of(shard->filling, slot_of(shard, sample->metric, sample->tags));
+    struct series_delta *delta = delta_of(shard, slot_of(shard, sample->metric, sample->tags));
     switch (sample->metric->type) {
     case METRIC_COUNTER:
         delta->sum += sample->value;

@@ -5,8 +5,16 @@
 
 #include "metrics/collector.h"
 
+/* Which series a slot stands for; slots never move. */
+struct series_key {
+    const struct metric *metric;
+    const struct tagset *tags;
+    void *route; /* the collector's own: where its samples go */
+};
+
 /* What one (metric, tag set) got since the last collection. */
 struct series_delta {
+    struct series_key *key;            /* valid while samples is not 0 */
     uint64_t samples;
     double sum;                        /* counter */
     double value, min, max;            /* gauge */
@@ -16,13 +24,6 @@ struct series_delta {
     uint32_t value_count, value_cap;
     struct trend *overflow;            /* ... and what did not fit there */
     double timed_out_from;
-};
-
-/* Which series a slot stands for; slots never move. */
-struct series_key {
-    const struct metric *metric;
-    const struct tagset *tags;
-    void *route; /* the collector's own: where its samples go */
 };
 
 struct shard_batch {
@@ -37,8 +38,6 @@ struct shard_batch {
 
 /* Exchanges the filled batch for the empty one. The caller empties what it got before the next swap. */
 struct shard_batch *shard_swap(struct shard *shard);
-/* The key of a slot; stable memory. */
-struct series_key *shard_key(struct shard *shard, uint32_t slot);
 void shard_keep_raw(struct shard *shard, size_t max_samples);
 struct shard *shard_alloc(void);
 void shard_free(struct shard *shard);

@@ -164,10 +164,11 @@ static size_t write_question(struct tag_cache *cache, const struct tag *changes,
 {
     size_t at = 0;
     for (size_t i = 0; i < count; i++) {
-        const char *value = changes[i].value ? changes[i].value : "\x01";
+        const char *value = changes[i].value ? changes[i].value : "";
         size_t key_len = strlen(changes[i].key) + 1, value_len = strlen(value) + 1;
-        if (at + key_len + value_len > MAX_KEY_BYTES)
+        if (at + 1 + key_len + value_len > MAX_KEY_BYTES)
             return 0;
+        cache->question[at++] = changes[i].value ? '+' : '-';
         memcpy(cache->question + at, changes[i].key, key_len);
         memcpy(cache->question + at + key_len, value, value_len);
         at += key_len + value_len;

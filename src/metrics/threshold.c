@@ -220,7 +220,7 @@ static bool evaluate_entry(struct thresholds *t, struct threshold_entry *entry, 
         if (th->ok)
             continue;
         all = false;
-        if (th->abort_on_fail && elapsed_ns >= th->delay_ns)
+        if (th->abort_on_fail && elapsed_ns > th->delay_ns)
             *abort = true;
     }
     return all;

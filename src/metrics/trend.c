@@ -91,6 +91,8 @@ static double bucket_middle(const struct page *page, uint32_t index)
 {
     bool negative = page->key < 0;
     uint64_t exponent = (uint64_t)((negative ? -page->key : page->key) - 1);
+    if (exponent == 0x7ff)
+        return negative ? -INFINITY : INFINITY;
     uint64_t bucket = negative ? PAGE_BUCKETS - 1 - index : index;
     uint64_t bits = exponent << 52 | bucket << (52 - MANTISSA_BITS) | UINT64_C(1) << (51 - MANTISSA_BITS);
     double value;

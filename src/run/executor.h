@@ -56,6 +56,7 @@ struct scenario_run {
     int64_t start_ns;
     atomic_int_fast64_t end_ns; /* mono: no iteration begins from here on */
     atomic_bool aborted;
+    atomic_bool refuses; /* VUs get no more iterations; set with aborted, or a moment before */
     atomic_uint_fast64_t begun;
     enum scenario_status status;
     struct timer begin_timer, end_timer, cut_timer, timer, short_timer;

@@ -28,7 +28,7 @@ static const struct executor *const executors[] = {&constant_vus_executor, &ramp
 static enum next_verdict source_next(struct iteration_source *source, void *slot, int64_t now_ns, struct iteration *out)
 {
     struct scenario_run *run = CONTAINER_OF(source, struct scenario_run, source);
-    if (atomic_load(&run->aborted))
+    if (atomic_load(&run->refuses))
         return NEXT_LEAVE;
     return run->executor->next(run, slot, now_ns, out);
 }
@@ -347,6 +347,12 @@ void schedule_start(struct schedule *s, int64_t now_ns)
         loop_defer(s->loop, &s->done_task);
 }
 
+void schedule_refuse(struct schedule *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        atomic_store(&s->runs[i].refuses, true);
+}
+
 void schedule_abort(struct schedule *s)
 {
     if (s->aborted)
@@ -356,6 +362,7 @@ void schedule_abort(struct schedule *s)
         struct scenario_run *run = &s->runs[i];
         if (run->status == SCENARIO_DONE || run->status == SCENARIO_INTERRUPTED)
             continue;
+        atomic_store(&run->refuses, true);
         atomic_store(&run->aborted, true);
         timer_stop(s->loop, &run->begin_timer);
         stop_all_waiting(run);

@@ -36,6 +36,8 @@ struct schedule *schedule_new(struct loop *loop, const struct scenario_config *s
 void schedule_free(struct schedule *s);
 /* The clock of the scenarios begins now. */
 void schedule_start(struct schedule *s, int64_t now_ns);
+/* No iteration begins after this returns; from any thread. schedule_abort must follow on the loop's thread. */
+void schedule_refuse(struct schedule *s);
 /* Ends everything: no new iterations, running ones are interrupted. all_done follows. */
 void schedule_abort(struct schedule *s);
 

@@ -55,7 +55,7 @@ struct test {
     struct vu **free_line; /* a ring of free VUs */
     size_t free_head, free_tail, free_cap;
     size_t vu_count, vus_asked;
-    struct schedule *schedule;
+    struct schedule *_Atomic schedule; /* workers look at it when a script aborts the test */
     struct vu_host host;
     const struct test_watcher *watcher;
     struct timer tick;
@@ -107,8 +107,11 @@ static void abort_arrived(struct task *task)
 static void script_aborts(void *arg, const char *message)
 {
     struct test *t = arg;
+    struct schedule *schedule = t->schedule;
     if (atomic_exchange(&t->abort_posted, true))
         return;
+    if (schedule)
+        schedule_refuse(schedule);
     pthread_mutex_lock(&t->abort_lock);
     t->abort_message = mem_strdup(message);
     pthread_mutex_unlock(&t->abort_lock);

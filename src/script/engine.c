@@ -721,12 +721,20 @@ static int run_commonjs(JSContext *ctx, JSModuleDef *def)
     return failed;
 }
 
+/* What require() gives for a CommonJS instance: nothing is refused, as k6 does. */
+static JSValue commonjs_exports(JSContext *ctx, const struct instance *own)
+{
+    if (JS_IsNull(own->exports) || JS_IsUndefined(own->exports))
+        return JS_ThrowTypeError(ctx, "the module's exports are %s", JS_IsNull(own->exports) ? "null" : "undefined");
+    return js_dup(own->exports);
+}
+
 static JSValue evaluated_exports(JSContext *ctx, struct engine_instances *set, JSModuleDef *prototype)
 {
     struct instance *own = instance_of(set, prototype);
     const struct prototype *p = prototype_of(ctx, prototype);
     if (p->kind == MODULE_CJS)
-        return js_dup(own->exports);
+        return commonjs_exports(ctx, own);
     if (p->kind == MODULE_BUILTIN) {
         JSExportEntry *entry = find_export_entry(ctx, own->def, JS_ATOM_default);
         return js_dup(*entry->u.local.var_ref->pvalue);
@@ -746,7 +754,7 @@ JSValue engine_require(JSContext *ctx, struct engine_instances *set, const char 
         return JS_EXCEPTION;
     struct instance *own = instance_of(set, prototype);
     if (own && !JS_IsUninitialized(own->exports))
-        return js_dup(own->exports); /* CommonJS, done or in a cycle */
+        return commonjs_exports(ctx, own); /* done or in a cycle */
     JSValue promise = engine_evaluate(ctx, set, prototype);
     if (JS_IsException(promise))
         return promise;
