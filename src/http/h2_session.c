@@ -47,6 +47,40 @@ static void flush(struct h2 *h2)
         conn_write(h2->session->conn, bytes, (size_t)len);
 }
 
+/* --http-debug: first_line and the fields in HTTP/1's form. */
+static void debug_head(const struct http_call *call, const char *first_line, const struct http_header *headers, size_t count)
+{
+    struct buf out = {0};
+    buf_printf(&out, "%s\r\n", first_line);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&out, "%.*s: %.*s\r\n", (int)headers[i].name_len, headers[i].name, (int)headers[i].value_len, headers[i].value);
+    buf_add_text(&out, "\r\n");
+    call->client->worker->options->debug(out.data, out.len);
+    buf_free(&out);
+}
+
+static void debug_request(const struct http_call *call, const char *host)
+{
+    const struct http_options *options = call->client->worker->options;
+    struct buf line = {0};
+    if (!options->debug)
+        return;
+    buf_printf(&line, "%s %s HTTP/2.0\r\nHost: %s", call->method, call->url->target, host);
+    debug_head(call, line.data, call->response->request_headers, call->response->request_header_count);
+    buf_free(&line);
+    if (options->debug_bodies && call->send_body)
+        options->debug(call->request.body, call->request.body_len);
+}
+
+static void debug_response(const struct http_call *call)
+{
+    char line[32];
+    if (!call->client->worker->options->debug)
+        return;
+    snprintf(line, sizeof(line), "HTTP/2.0 %d", call->response->status);
+    debug_head(call, line, call->response->headers, call->response->header_count);
+}
+
 /* ---- callbacks ---- */
 
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *arg)
@@ -90,8 +124,10 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
     if (!call)
         return 0;
     call_note_times(call, h2->received_ns, h2->read_ns);
-    if (frame->hd.type == NGHTTP2_HEADERS && !call->interim && call->state != CALL_BODY)
+    if (frame->hd.type == NGHTTP2_HEADERS && !call->interim && call->state != CALL_BODY) {
+        debug_response(call);
         call_headers_end(call);
+    }
     return 0;
 }
 
@@ -220,6 +256,7 @@ bool h2_send(struct session *session, struct http_call *call)
     add_nv(&list, ":authority", 10, host, strlen(host));
     add_nv(&list, ":path", 5, call->url->target, strlen(call->url->target));
     request_fields(call, add_field, &list);
+    debug_request(call, host);
     for (size_t i = 0; i < list.count; i++) {
         list.fields[i].name = (uint8_t *)list.text.data + list.offsets[i];
         list.fields[i].value = list.fields[i].name + list.fields[i].namelen;

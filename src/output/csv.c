@@ -17,6 +17,7 @@ struct csv_writer {
     struct out_file *file;
     struct buf line;
     enum time_format format;
+    int64_t save_ns; /* between two flushes */
     char **columns;
     size_t column_count;
 };
@@ -33,16 +34,24 @@ static bool read_format(const char *text, size_t len, enum time_format *format, 
     return error_set(err, EXIT_GENERIC, "csv output: unknown timeFormat \"%.*s\": use unix, unix_milli, unix_micro, unix_nano, rfc3339 or rfc3339_nano", (int)len, text);
 }
 
+static bool read_interval(struct text text, int64_t *ns, struct error *err)
+{
+    if (text_to_duration_ns(text, ns) && *ns > 0)
+        return true;
+    return error_set(err, EXIT_GENERIC, "csv output: saveInterval \"%.*s\" is no duration above 0", (int)text.len, text.data);
+}
+
 /* FILE, or fileName=FILE,saveInterval=1s,timeFormat=unix. */
 static bool read_arg(struct csv_writer *w, const char *arg, char **path, struct error *err)
 {
-    const char *file = getenv("K6_CSV_FILENAME"), *format = getenv("K6_CSV_TIME_FORMAT");
+    const char *file = getenv("K6_CSV_FILENAME"), *format = getenv("K6_CSV_TIME_FORMAT"), *interval = getenv("K6_CSV_SAVE_INTERVAL");
     *path = mem_strdup(file && file[0] ? file : "file.csv");
     if (format && format[0] && !read_format(format, strlen(format), &w->format, err))
         return false;
+    if (interval && interval[0] && !read_interval(text_of(interval), &w->save_ns, err))
+        return false;
     for (struct text left = text_of(arg), rest; left.data && left.len; left = rest) {
         struct text value, part = text_cut(left, ',', &rest), key = text_cut(part, '=', &value);
-        int64_t ns;
         if (!value.data || text_equal(key, TEXT("fileName"))) {
             struct text name = value.data ? value : part;
             mem_free(*path);
@@ -51,8 +60,8 @@ static bool read_arg(struct csv_writer *w, const char *arg, char **path, struct 
             if (!read_format(value.data, value.len, &w->format, err))
                 return false;
         } else if (text_equal(key, TEXT("saveInterval"))) {
-            if (!text_to_duration_ns(value, &ns))
-                return error_set(err, EXIT_GENERIC, "csv output: saveInterval \"%.*s\" is no duration", (int)value.len, value.data);
+            if (!read_interval(value, &w->save_ns, err))
+                return false;
         } else {
             return error_set(err, EXIT_GENERIC, "csv output: unknown argument \"%.*s\": use fileName, saveInterval or timeFormat", (int)key.len, key.data);
         }
@@ -91,6 +100,7 @@ static void *csv_open(const char *arg, const struct output_params *params, struc
 {
     struct csv_writer *w = mem_zalloc(sizeof(*w));
     char *path;
+    w->save_ns = NS_PER_S;
     w->columns = mem_zalloc((params->system_tag_count + 1) * sizeof(w->columns[0]));
     for (size_t i = 0; i < params->system_tag_count; i++)
         if (is_column(params->system_tags[i]))
@@ -109,7 +119,7 @@ static void *csv_open(const char *arg, const struct output_params *params, struc
 static void add_cell(struct buf *out, const char *text)
 {
     buf_add_char(out, ',');
-    if (!strpbrk(text, ",\"\n\r") && text[0] != ' ') {
+    if (!strpbrk(text, ",\"\n\r") && text[0] != ' ' && text[0] != '\t') {
         buf_add_text(out, text);
         return;
     }
@@ -174,6 +184,7 @@ static void csv_write(void *output, const struct raw_sample *samples, size_t cou
         buf_add_char(&w->line, '\n');
         out_file_write(w->file, w->line.data, w->line.len);
     }
+    out_file_flush_due(w->file, w->save_ns);
 }
 
 const struct output_kind csv_output = {"csv", csv_open, csv_write, csv_close};

@@ -9,6 +9,8 @@
 #include "metrics/collector_private.h"
 #include "output/output.h"
 
+#define FLUSH_PERIOD_NS (200 * NS_PER_MS)
+
 struct json_writer {
     struct out_file *file;
     struct buf line;
@@ -139,6 +141,7 @@ static void json_write(void *output, const struct raw_sample *samples, size_t co
         add_point(&w->line, &samples[i]);
         out_file_write(w->file, w->line.data, w->line.len);
     }
+    out_file_flush_due(w->file, FLUSH_PERIOD_NS);
 }
 
 static void json_close(void *output)

@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include "core/buf.h"
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/exit_codes.h"
 #include "core/log.h"
@@ -125,8 +126,9 @@ struct outputs *outputs_open(const char *const *specs, size_t count, const struc
         }
         o->list[o->count++] = (struct opened){kind, output};
     }
-    if (pthread_create(&o->thread, NULL, write_all, o) != 0) {
-        error_set(err, EXIT_GENERIC, "cannot start the thread that writes outputs: %s", strerror(errno));
+    int failed = pthread_create(&o->thread, NULL, write_all, o);
+    if (failed) {
+        error_set(err, EXIT_GENERIC, "cannot start the thread that writes outputs: %s", strerror(failed));
         outputs_close(o);
         return NULL;
     }
@@ -184,6 +186,7 @@ struct out_file {
     FILE *plain;
     gzFile packed;
     char *path;
+    int64_t flushed_ns;
     bool failed;
 };
 
@@ -192,6 +195,7 @@ struct out_file *out_file_open(const char *path, struct error *err)
     struct out_file *f = mem_zalloc(sizeof(*f));
     size_t len = path ? strlen(path) : 0;
     f->path = mem_strdup(path && path[0] ? path : "-");
+    f->flushed_ns = clock_mono_ns();
     if (!len || strcmp(path, "-") == 0)
         f->plain = stdout;
     else if (len > 3 && strcmp(path + len - 3, ".gz") == 0)
@@ -212,6 +216,18 @@ void out_file_write(struct out_file *f, const char *data, size_t len)
         f->failed |= len && gzwrite(f->packed, data, (unsigned)len) <= 0;
     else
         f->failed |= fwrite(data, 1, len, f->plain) != len;
+}
+
+void out_file_flush_due(struct out_file *f, int64_t period_ns)
+{
+    int64_t now = clock_mono_ns();
+    if (now - f->flushed_ns < period_ns)
+        return;
+    f->flushed_ns = now;
+    if (f->packed)
+        f->failed |= gzflush(f->packed, Z_SYNC_FLUSH) != Z_OK;
+    else
+        f->failed |= fflush(f->plain) != 0;
 }
 
 bool out_file_close(struct out_file *f)

@@ -42,6 +42,8 @@ struct out_file;
 /* "-" or NULL: standard output; ".gz": compressed. */
 struct out_file *out_file_open(const char *path, struct error *err);
 void out_file_write(struct out_file *file, const char *data, size_t len);
+/* Between batches: hands what is buffered to the system when period_ns have passed since the last time. */
+void out_file_flush_due(struct out_file *file, int64_t period_ns);
 /* False: something could not be written. */
 bool out_file_close(struct out_file *file);
 

@@ -2,6 +2,7 @@
 // The main job as a user meets it: scripts, flags, exit codes, Ctrl-C, files.
 import assert from 'node:assert/strict';
 import { readFileSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
@@ -242,4 +243,58 @@ test('inspect prints the options as JSON', async (t) => {
   const result = await run(['k6', 'inspect', join(root, 'scenarios/demo.js')]);
   assert.equal(result.code, 0, result.stderr);
   assert.equal(typeof JSON.parse(result.stdout), 'object');
+});
+
+test('after exec.test.abort() no iteration begins', async (t) => {
+  const folder = scratch(t, { 'a.js': `
+import exec from 'k6/execution';
+import { Counter } from 'k6/metrics';
+const begun = new Counter('begun');
+export const options = { vus: 1, iterations: 100000 };
+export default () => {
+  begun.add(1);
+  if (__ITER === 2) exec.test.abort('enough');
+};
+export const handleSummary = (data) => ({ stdout: String(data.metrics.begun.values.count) });` });
+  for (let i = 0; i < 5; i++) {
+    const result = await run(['k6', 'run', '-q', 'a.js'], { cwd: folder });
+    assert.equal(result.code, 108);
+    assert.equal(result.stdout.trim(), '3');
+  }
+});
+
+test('a GET on a connection that the server has just closed is sent again, a POST is not', async (t) => {
+  const seen = [];
+  const server = createServer((socket) => {
+    let requests = 0;
+    socket.on('error', () => {});
+    socket.on('data', (data) => {
+      seen.push(data.toString().split(' ')[0]);
+      if (++requests === 1) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      else socket.end();
+    });
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  t.after(() => server.close());
+  const folder = scratch(t, { 'a.js': `
+import http from 'k6/http';
+const url = 'http://127.0.0.1:${server.address().port}/';
+export default () => {
+  const statuses = [http.get(url), http.get(url), http.post(url, 'once')].map((r) => r.status);
+  console.log(statuses.join());
+};` });
+  const result = await run(['k6', 'run', 'a.js'], { cwd: folder });
+  assert.match(result.stderr, /msg="200,200,0"/);
+  assert.deepEqual(seen, ['GET', 'GET', 'GET', 'POST']);
+});
+
+test('each hop of a redirect is tagged with its own address', async (t) => {
+  const target = await serve(t, (req, res) => json(res, {}), '127.0.0.2');
+  const server = await serve(t, (req, res) => res.writeHead(302, { location: `${target.base}/there` }).end());
+  const folder = scratch(t, { 'a.js': `import http from 'k6/http';\nexport default () => { http.get('${server.base}/here'); };` });
+  const result = await run(['k6', 'run', 'a.js', '--system-tags', 'ip,status', '--out', 'json=s.json'], { cwd: folder });
+  assert.equal(result.code, 0, result.stderr);
+  const points = readFileSync(join(folder, 's.json'), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+  const hops = points.filter((point) => point.type === 'Point' && point.metric === 'http_reqs').map((point) => `${point.data.tags.status} ${point.data.tags.ip}`);
+  assert.deepEqual(hops, ['302 127.0.0.1', '200 127.0.0.2']);
 });

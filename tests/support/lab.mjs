@@ -18,8 +18,8 @@ export function scratch(t, files = {}) {
   return folder;
 }
 
-// An HTTP server on a free port of 127.0.0.1 that ends with the test. Returns its base URL and what it has seen.
-export async function serve(t, handler) {
+// An HTTP server on a free port of a loopback address that ends with the test. Returns its base URL and what it has seen.
+export async function serve(t, handler, address = '127.0.0.1') {
   const seen = [];
   const server = http.createServer((req, res) => {
     let body = '';
@@ -28,9 +28,9 @@ export async function serve(t, handler) {
       handler(req, res, body);
     });
   });
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  await new Promise((done) => server.listen(0, address, done));
   t.after(() => server.close() && server.closeAllConnections());
-  return { base: `http://127.0.0.1:${server.address().port}`, port: server.address().port, seen };
+  return { base: `http://${address}:${server.address().port}`, port: server.address().port, seen };
 }
 
 // Runs ltlab to its end (at most 60 s); onStart gets the process.

@@ -219,9 +219,12 @@ static bool read_auth(struct http_job *job, JSValueConst value)
     const char *text = JS_ToCString(job->ctx, value);
     if (!text)
         return false;
-    job->request.auth = strcmp(text, "digest") == 0 ? HTTP_AUTH_DIGEST : strcmp(text, "ntlm") == 0 ? HTTP_AUTH_NTLM : HTTP_AUTH_BASIC;
+    bool known = strcmp(text, "ntlm") != 0; /* others mean basic, as in k6 */
+    job->request.auth = strcmp(text, "digest") == 0 ? HTTP_AUTH_DIGEST : HTTP_AUTH_BASIC;
     JS_FreeCString(job->ctx, text);
-    return true;
+    if (!known)
+        JS_ThrowTypeError(job->ctx, "auth: \"ntlm\" is not supported by ltlab; use \"basic\" or \"digest\"");
+    return known;
 }
 
 static bool read_response_type(struct http_job *job, JSValueConst value)
