@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // make bench: ltlab beside wrk against one nginx, everything on this machine's loopback, in one run.
-// Figures: CPU per request (user + system of the generator, pinned to one core), resident memory per VU, start-up.
+// Figures: CPU per request (user + system of the generator, pinned to one core), resident memory per VU, start-up, truth of latencies under a
+// busy generator, memory after two million iterations.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { soak } from './soak.mjs';
+import { latencyTruth } from './truth.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const ltlab = process.env.LTLAB ?? join(here, '../build/ltlab');
@@ -121,6 +124,8 @@ try {
   hotPath(server.url);
   await memoryPerVu(server.url);
   startUp();
+  await latencyTruth(ltlab);
+  await soak(ltlab, server.url);
 } finally {
   server?.nginx.kill();
   rmSync(folder, { recursive: true, force: true });

@@ -28,6 +28,7 @@ struct stage {
     enum codec codec;
     bool started; /* bytes came in */
     bool ended;   /* the compressed form is complete */
+    bool in_frame; /* zstd: the next byte does not begin a frame */
     z_stream *zlib;
     BrotliDecoderState *brotli;
     ZSTD_DStream *zstd;
@@ -105,7 +106,7 @@ static void stage_free(struct stage *s)
 static void reset_stage(struct stage *s)
 {
     s->next = NULL;
-    s->started = s->ended = false;
+    s->started = s->ended = s->in_frame = false;
     s->produced = 0;
     buf_clear(&s->pending);
     if (s->zlib)
@@ -274,11 +275,21 @@ static bool feed_brotli(struct decoder *d, struct stage *s, struct text in, stru
     return left == 0 || fail(err, "brotli: excessive input");
 }
 
+/* Frames begin with 28 b5 2f fd, skippable ones with 5x 2a 4d 18. Debian's libzstd also reads the formats from before
+ * zstd 1.0 (first bytes 1e and 22 to 27), with results that depend on how the bytes are cut; nobody sends them. */
+static bool begins_zstd_frame(char first)
+{
+    return first == 0x28 || ((unsigned char)first & 0xf0) == 0x50;
+}
+
 static bool feed_zstd(struct decoder *d, struct stage *s, struct text in, struct buf *out, struct error *err)
 {
     ZSTD_inBuffer from = {in.data, in.len, 0};
     bool full = false; /* more may come out without further input */
     while (from.pos < from.size || full) {
+        if (!s->in_frame && !full && !begins_zstd_frame(in.data[from.pos]))
+            return fail(err, "invalid input: magic number mismatch");
+        s->in_frame = true;
         ZSTD_outBuffer to = {buf_reserve(out, STEP_BYTES), STEP_BYTES, 0};
         size_t result = ZSTD_decompressStream(s->zstd, &to, &from);
         if (!count_output(d, s, out, to.pos, err))
@@ -288,6 +299,7 @@ static bool feed_zstd(struct decoder *d, struct stage *s, struct text in, struct
             return fail(err, unknown ? "invalid input: magic number mismatch" : ZSTD_getErrorName(result));
         }
         s->ended = result == 0;
+        s->in_frame = !s->ended;
         full = to.pos == to.size && !s->ended;
     }
     return true;
