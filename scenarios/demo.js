@@ -42,7 +42,8 @@ export default function () {
       check(job, { 'job is accepted': (r) => r.status === 202 });
       for (let i = 0; i < 6; i++) {
         sleep(0.2);
-        if (http.get(`${base}/jobs/${job.json('jobId')}`, { tags: { name: '/jobs/:id' } }).json('status') === 'done') break;
+        const state = http.get(`${base}/jobs/${job.json('jobId')}`, { tags: { name: '/jobs/:id' } }).json('status');
+        if (state === 'done' || state === 'failed') break;
       }
       jobTime.add(Date.now() - begun);
     });

@@ -26,7 +26,8 @@ enum job_mode { MODE_MIXED, MODE_CPU, MODE_IO, MODE_FAST };
 
 struct job {
     enum job_mode mode;
-    int64_t created_ns, started_ns, finished_ns; /* wall */
+    int64_t created_ns, started_ns, finished_ns; /* wall; 0: not yet */
+    bool failed;
 };
 
 /* What a connection waits for, and later gets. */
@@ -43,13 +44,13 @@ struct visit {
 struct toy {
     struct MHD_Daemon *daemon;
     uint16_t port;
-    pthread_t timer_thread;
+    pthread_t timer_thread, job_thread;
     pthread_mutex_t lock;
-    pthread_cond_t changed;
+    pthread_cond_t changed, job_changed;
     struct visit *sleeping;
     bool stopping;
     struct job *jobs;
-    size_t job_count, job_cap;
+    size_t job_count, job_cap, jobs_taken;
     uint64_t random;
 };
 
@@ -83,14 +84,19 @@ static void *wake_sleepers(void *arg)
     return NULL;
 }
 
-/* Uniform in [low, high). */
-static int64_t pick(struct toy *toy, int64_t low, int64_t high)
+/* Uniform in [low, high); under the lock. */
+static int64_t pick_locked(struct toy *toy, int64_t low, int64_t high)
 {
-    pthread_mutex_lock(&toy->lock);
     toy->random ^= toy->random << 13;
     toy->random ^= toy->random >> 7;
     toy->random ^= toy->random << 17;
-    int64_t value = low + (int64_t)(toy->random % (uint64_t)(high - low));
+    return low + (int64_t)(toy->random % (uint64_t)(high - low));
+}
+
+static int64_t pick(struct toy *toy, int64_t low, int64_t high)
+{
+    pthread_mutex_lock(&toy->lock);
+    int64_t value = pick_locked(toy, low, high);
     pthread_mutex_unlock(&toy->lock);
     return value;
 }
@@ -142,10 +148,10 @@ static char *with_time(const char *head)
     return json;
 }
 
-static double burn_cpu(void)
+static double burn_cpu(int roots)
 {
     volatile double sum = 0;
-    for (int i = 0; i < 10000000; i++)
+    for (int i = 0; i < roots; i++)
         sum += sqrt((double)i);
     return sum;
 }
@@ -184,7 +190,7 @@ static enum MHD_Result send_user(struct MHD_Connection *connection, const char *
     return send_and_free(connection, 200, user_json(id));
 }
 
-/* ---- jobs: their course follows from the time since they were made ---- */
+/* ---- jobs: one thread does them, one after another; one in ten fails ---- */
 
 static const char *const mode_names[] = {"mixed", "cpu", "io", "fast"};
 
@@ -206,9 +212,46 @@ static bool read_mode(const struct buf *body, enum job_mode *mode)
     return false;
 }
 
+/* Under the lock; false when the server stops. */
+static bool job_sleep(struct toy *toy, int64_t ms)
+{
+    int64_t until = clock_wall_ns() + ms * NS_PER_MS;
+    struct timespec limit = {until / NS_PER_S, until % NS_PER_S};
+    while (!toy->stopping && clock_wall_ns() < until)
+        pthread_cond_timedwait(&toy->job_changed, &toy->lock, &limit);
+    return !toy->stopping;
+}
+
+static void *do_jobs(void *arg)
+{
+    static const struct {
+        int roots;
+        int64_t least_ms, most_ms;
+    } work[] = {[MODE_MIXED] = {3000000, 300, 2300}, [MODE_CPU] = {8000000, 0, 0}, [MODE_IO] = {0, 400, 2900}, [MODE_FAST] = {0, 0, 0}};
+    struct toy *toy = arg;
+    pthread_mutex_lock(&toy->lock);
+    while (!toy->stopping) {
+        if (toy->jobs_taken == toy->job_count) {
+            pthread_cond_wait(&toy->job_changed, &toy->lock);
+            continue;
+        }
+        size_t id = toy->jobs_taken++; /* the list may move while the lock is open */
+        enum job_mode mode = toy->jobs[id].mode;
+        toy->jobs[id].started_ns = clock_wall_ns();
+        pthread_mutex_unlock(&toy->lock);
+        burn_cpu(work[mode].roots);
+        pthread_mutex_lock(&toy->lock);
+        if (work[mode].most_ms && !job_sleep(toy, pick_locked(toy, work[mode].least_ms, work[mode].most_ms)))
+            break;
+        toy->jobs[id].failed = pick_locked(toy, 0, 10) == 0;
+        toy->jobs[id].finished_ns = clock_wall_ns();
+    }
+    pthread_mutex_unlock(&toy->lock);
+    return NULL;
+}
+
 static enum MHD_Result make_job(struct toy *toy, struct MHD_Connection *connection, const struct visit *visit)
 {
-    static const int64_t work_ms[] = {800, 300, 1000, 10};
     enum job_mode mode;
     if (visit->body_too_large)
         return send_json(connection, 413, "{\"error\":\"the body is larger than 65536 bytes\"}");
@@ -219,7 +262,8 @@ static enum MHD_Result make_job(struct toy *toy, struct MHD_Connection *connecti
     size_t id = toy->job_count;
     if (id < MAX_JOBS) {
         mem_grow(&toy->jobs, &toy->job_cap, id + 1, sizeof(toy->jobs[0]));
-        toy->jobs[toy->job_count++] = (struct job){mode, now, now + 100 * NS_PER_MS, now + (100 + work_ms[mode]) * NS_PER_MS};
+        toy->jobs[toy->job_count++] = (struct job){mode, now, 0, 0, false};
+        pthread_cond_signal(&toy->job_changed);
     }
     pthread_mutex_unlock(&toy->lock);
     if (id >= MAX_JOBS)
@@ -241,7 +285,7 @@ static void add_time(struct buf *out, const char *name, int64_t wall_ns, bool re
 
 static enum MHD_Result send_job(struct toy *toy, struct MHD_Connection *connection, const char *text)
 {
-    int64_t id, now = clock_wall_ns();
+    int64_t id;
     struct job job;
     pthread_mutex_lock(&toy->lock);
     bool found = read_id(text, (int64_t)toy->job_count, &id);
@@ -250,13 +294,14 @@ static enum MHD_Result send_job(struct toy *toy, struct MHD_Connection *connecti
     pthread_mutex_unlock(&toy->lock);
     if (!found)
         return send_json(connection, 404, "{\"error\":\"no such job\"}");
-    bool started = now >= job.started_ns, done = now >= job.finished_ns;
+    bool started = job.started_ns != 0, ended = job.finished_ns != 0;
+    const char *status = ended ? job.failed ? "failed" : "done" : started ? "processing" : "queued";
     struct buf out = {0};
-    buf_printf(&out, "{\"id\":\"%lld\",\"status\":\"%s\",\"mode\":\"%s\"", (long long)id, done ? "done" : started ? "processing" : "queued", mode_names[job.mode]);
+    buf_printf(&out, "{\"id\":\"%lld\",\"status\":\"%s\",\"mode\":\"%s\"", (long long)id, status, mode_names[job.mode]);
     add_time(&out, "createdAt", job.created_ns, true);
     add_time(&out, "startedAt", job.started_ns, started);
-    add_time(&out, "finishedAt", job.finished_ns, done);
-    buf_printf(&out, ",\"result\":%s}", done ? "{\"ok\":true}" : "null");
+    add_time(&out, "finishedAt", job.finished_ns, ended);
+    buf_printf(&out, ",\"result\":%s}", !ended ? "null" : job.failed ? "{\"error\":\"random failure\"}" : "{\"ok\":true}");
     return send_and_free(connection, 200, buf_take(&out));
 }
 
@@ -270,7 +315,7 @@ static enum MHD_Result get(struct toy *toy, struct visit *visit, const char *pat
     if (strcmp(path, "/fast") == 0)
         return send_and_free(c, 200, with_time("\"ok\":true,\"speed\":\"fast\""));
     if (strcmp(path, "/cpu") == 0)
-        return send_and_free(c, 200, mem_printf("{\"ok\":true,\"cpu\":%.0f}", burn_cpu()));
+        return send_and_free(c, 200, mem_printf("{\"ok\":true,\"cpu\":%.0f}", burn_cpu(10000000)));
     if (strcmp(path, "/error") == 0)
         return pick(toy, 0, 10) < 3 ? send_json(c, 500, "{\"error\":\"random failure\"}") : send_json(c, 200, "{\"ok\":true}");
     if (strcmp(path, "/users") == 0)
@@ -339,6 +384,7 @@ struct toy *toy_start(uint16_t port, struct error *err)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     pthread_mutex_init(&toy->lock, NULL);
     pthread_cond_init(&toy->changed, NULL);
+    pthread_cond_init(&toy->job_changed, NULL);
     toy->random = (uint64_t)clock_mono_ns() | 1;
     toy->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, port, NULL, NULL, answer, toy, MHD_OPTION_SOCK_ADDR, &address,
                                    MHD_OPTION_NOTIFY_COMPLETED, visit_over, NULL, MHD_OPTION_CONNECTION_TIMEOUT, 120u, MHD_OPTION_END);
@@ -347,6 +393,18 @@ struct toy *toy_start(uint16_t port, struct error *err)
         error_set(err, EXIT_GENERIC, "cannot listen on 127.0.0.1:%u: is the port in use?", port);
         if (toy->daemon)
             MHD_stop_daemon(toy->daemon);
+        mem_free(toy);
+        return NULL;
+    }
+    int failed = pthread_create(&toy->job_thread, NULL, do_jobs, toy);
+    if (failed) {
+        error_set(err, EXIT_GENERIC, "cannot start the thread that does the jobs: %s", strerror(failed));
+        pthread_mutex_lock(&toy->lock);
+        toy->stopping = true;
+        pthread_cond_signal(&toy->changed);
+        pthread_mutex_unlock(&toy->lock);
+        pthread_join(toy->timer_thread, NULL);
+        MHD_stop_daemon(toy->daemon);
         mem_free(toy);
         return NULL;
     }
@@ -366,11 +424,14 @@ void toy_stop(struct toy *toy)
     pthread_mutex_lock(&toy->lock);
     toy->stopping = true;
     pthread_cond_signal(&toy->changed);
+    pthread_cond_signal(&toy->job_changed);
     pthread_mutex_unlock(&toy->lock);
     pthread_join(toy->timer_thread, NULL);
+    pthread_join(toy->job_thread, NULL);
     MHD_stop_daemon(toy->daemon);
     pthread_mutex_destroy(&toy->lock);
     pthread_cond_destroy(&toy->changed);
+    pthread_cond_destroy(&toy->job_changed);
     mem_free(toy->jobs);
     mem_free(toy);
 }

@@ -5,7 +5,8 @@
  *   GET /fast     200 {ok, speed: "fast", ts}     GET /io         300 to 1,500 ms, 200 {ok, io}
  *   GET /slow     500 to 2,500 ms, 200            GET /users      200, a list of users; /users/:id one of them
  *   GET /error    30 % are 500 {error}            POST /jobs      202 {accepted, jobId, mode, status: "queued"}
- *                                                 GET /jobs/:id   the job, or 404 */
+ *                                                 GET /jobs/:id   the job, or 404
+ * Jobs are done one after another by one thread; one in ten fails. An unknown mode is refused with 400. */
 #ifndef LAB_TOY_H
 #define LAB_TOY_H
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -194,10 +195,10 @@ static void a_job_comes_to_its_end(void **state)
     for (;;) { /* the test's own time limit ends it */
         struct reply reply = ask(*state, "GET", "/jobs/1", "");
         assert_int_equal(reply.status, 200);
-        bool done = strstr(reply.body, "\"status\":\"done\"") != NULL;
+        bool failed = strstr(reply.body, "\"status\":\"failed\"") != NULL, done = failed || strstr(reply.body, "\"status\":\"done\"") != NULL;
         if (done) {
             assert_null(strstr(reply.body, "null"));
-            assert_non_null(strstr(reply.body, "\"result\":{\"ok\":true}"));
+            assert_non_null(strstr(reply.body, failed ? "\"result\":{\"error\":\"random failure\"}" : "\"result\":{\"ok\":true}"));
         } else {
             assert_non_null(strstr(reply.body, "\"finishedAt\":null,\"result\":null"));
         }
@@ -205,6 +206,25 @@ static void a_job_comes_to_its_end(void **state)
         if (done)
             return;
     }
+}
+
+/* 100 jobs of which one in ten fails: none or all would be a one in 40,000 chance at most. */
+static void jobs_end_in_order_and_some_fail(void **state)
+{
+    int failed = 0, ended = 0;
+    for (int i = 0; i < 100; i++)
+        expect(*state, "POST", "/jobs", "{\"mode\":\"fast\"}", 202, "queued");
+    while (ended < 100) {
+        char path[32];
+        snprintf(path, sizeof(path), "/jobs/%d", ended + 1);
+        struct reply reply = ask(*state, "GET", path, "");
+        if (strstr(reply.body, "\"finishedAt\":\"")) {
+            ended++;
+            failed += strstr(reply.body, "\"status\":\"failed\"") != NULL;
+        }
+        mem_free(reply.text);
+    }
+    assert_in_range(failed, 1, 40);
 }
 
 static void jobs_refuse_what_they_cannot_read(void **state)
@@ -290,6 +310,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(error_fails_sometimes, start, stop),
         cmocka_unit_test_setup_teardown(jobs_are_accepted_and_can_be_asked_for, start, stop),
         cmocka_unit_test_setup_teardown(a_job_comes_to_its_end, start, stop),
+        cmocka_unit_test_setup_teardown(jobs_end_in_order_and_some_fail, start, stop),
         cmocka_unit_test_setup_teardown(jobs_refuse_what_they_cannot_read, start, stop),
         cmocka_unit_test_setup_teardown(a_body_that_is_too_large_is_refused, start, stop),
         cmocka_unit_test_setup_teardown(other_paths_and_methods_are_refused, start, stop),
