@@ -21,13 +21,12 @@ struct cli_run {
     const char **outputs;
     size_t output_count, output_cap;
     bool quiet, no_color, verbose, no_thresholds, linger, new_machine_summary, base_compatibility;
-    int include_system_env; /* -1: the command's default */
-    const char *log_output, *log_format, *config, *summary_mode, *summary_export, *import_map, *address;
+    bool include_system_env;
+    const char *log_output, *log_format, *config, *summary_mode, *summary_export, *import_map;
     enum script_isolation isolation;
     unsigned workers;
     bool script_by_s; /* `ltlab k6 -s FILE`: -s names the script */
     bool execution_requirements;
-    char *storage; /* texts that had to be made */
 };
 
 struct command {

@@ -250,18 +250,13 @@ static bool check_options(struct run *run, struct error *err)
     return trend_stats_check(stats, count, err);
 }
 
-static const char *const default_tags[] = {"check", "error", "error_code", "expected_response", "group", "method", "name", "proto", "scenario", "service",
-                                           "status", "subproto", "tls_version", "url"};
-
 static bool open_outputs(struct run *run, struct error *err)
 {
     struct cli_run *cli = run->cli;
-    struct output_params params = {.system_tags = default_tags, .system_tag_count = sizeof(default_tags) / sizeof(default_tags[0]),
-                                   .thresholds = test_thresholds(run->test)};
+    struct output_params params = {.thresholds = test_thresholds(run->test)};
     if (!cli->output_count)
         return true;
-    if (option_is_set(test_options(run->test), "systemTags"))
-        params.system_tags = option_list(test_options(run->test), "systemTags", &params.system_tag_count);
+    params.system_tags = options_system_tags(test_options(run->test), &params.system_tag_count);
     run->outputs = outputs_open((const char *const *)cli->outputs, cli->output_count, &params, err);
     if (run->outputs)
         collector_keep_raw(test_collector(run->test), RAW_SAMPLES);

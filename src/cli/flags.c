@@ -16,9 +16,9 @@
 extern char **environ;
 
 enum flag_id {
-    FLAG_OPTION, FLAG_CONFIG, FLAG_ENV, FLAG_INCLUDE_ENV, FLAG_COMPATIBILITY, FLAG_TYPE, FLAG_NO_THRESHOLDS, FLAG_SUMMARY_MODE,
+    FLAG_CONFIG, FLAG_ENV, FLAG_INCLUDE_ENV, FLAG_COMPATIBILITY, FLAG_NO_THRESHOLDS, FLAG_SUMMARY_MODE,
     FLAG_SUMMARY_EXPORT, FLAG_MACHINE_SUMMARY, FLAG_OUT, FLAG_LINGER, FLAG_NO_USAGE_REPORT, FLAG_LOG_OUTPUT, FLAG_LOG_FORMAT, FLAG_NO_COLOR,
-    FLAG_VERBOSE, FLAG_QUIET, FLAG_IMPORT_MAP, FLAG_ISOLATION, FLAG_WORKERS, FLAG_SCRIPT, FLAG_REQUIREMENTS,
+    FLAG_VERBOSE, FLAG_QUIET, FLAG_IMPORT_MAP, FLAG_ISOLATION, FLAG_WORKERS, FLAG_REQUIREMENTS,
 };
 
 struct flag {
@@ -316,11 +316,20 @@ static bool parse_letters(struct cli_run *cli, struct args *a, char *text, struc
     return true;
 }
 
+static bool has_env(const struct cli_run *cli, const char *name, size_t len)
+{
+    for (size_t i = 0; i < cli->env_count; i++)
+        if (strlen(cli->env_pairs[2 * i]) == len && strncmp(cli->env_pairs[2 * i], name, len) == 0)
+            return true;
+    return false;
+}
+
+/* What -e did not set. */
 static void add_system_env(struct cli_run *cli)
 {
     for (char **at = environ; *at; at++) {
         const char *equals = strchr(*at, '=');
-        if (equals)
+        if (equals && !has_env(cli, *at, (size_t)(equals - *at)))
             add_env(cli, *at, (size_t)(equals - *at), equals + 1);
     }
 }
@@ -350,17 +359,13 @@ bool cli_parse(struct cli_run *cli, int argc, char **argv, bool system_env_defau
 {
     struct args a = {argc, 0, argv};
     bool only_names = false;
-    cli->include_system_env = -1;
+    cli->include_system_env = system_env_default;
     cli->summary_mode = "compact";
     options_init(&cli->env);
     options_init(&cli->flags);
     options_init(&cli->file);
     if (!read_variables(cli, err))
         return false;
-    struct cli_run after = *cli; /* -e overrides the system's: collect flags first, then lay them over */
-    (void)after;
-    if (cli->include_system_env != 0 && system_env_default)
-        add_system_env(cli);
     size_t outputs_from_env = cli->output_count;
     while (a.at < a.argc) {
         char *text = argv[a.at++];
@@ -379,6 +384,8 @@ bool cli_parse(struct cli_run *cli, int argc, char **argv, bool system_env_defau
             cli->script = text;
         }
     }
+    if (cli->include_system_env)
+        add_system_env(cli);
     if (cli->output_count > outputs_from_env && outputs_from_env) { /* flags win over K6_OUT */
         memmove(cli->outputs, cli->outputs + outputs_from_env, (cli->output_count - outputs_from_env) * sizeof(cli->outputs[0]));
         cli->output_count -= outputs_from_env;
@@ -395,7 +402,6 @@ void cli_fini(struct cli_run *cli)
     options_fini(&cli->env);
     options_fini(&cli->flags);
     options_fini(&cli->file);
-    mem_free(cli->storage);
 }
 
 static void help_row(void *arg, const char *name, const char *kind, const char *env, const char *help)

@@ -60,7 +60,7 @@ struct coro {
     uint32_t stack;
     bool started, done;
 #ifdef CORO_ASAN
-    void *fake_stack, *resumer_fake_stack;
+    void *fake_stack;
     const void *resumer_bottom;
     size_t resumer_size;
 #endif
@@ -109,11 +109,6 @@ static char *stack_bottom(const struct coro *coro)
 void *coro_stack_top(const struct coro *coro)
 {
     return stack_bottom(coro) + coro->stacks->stack_bytes;
-}
-
-bool coro_is_done(const struct coro *coro)
-{
-    return coro->done;
 }
 
 bool coro_is_started(const struct coro *coro)
@@ -210,11 +205,3 @@ void coro_park(struct coro *coro)
 #endif
 }
 
-void coro_trim(struct coro *coro)
-{
-    uintptr_t used = coro->done || !coro->context ? (uintptr_t)coro_stack_top(coro) : (uintptr_t)coro->context;
-    uintptr_t bottom = (uintptr_t)stack_bottom(coro);
-    uintptr_t keep = (used & ~(uintptr_t)4095) - 4096;
-    if (keep > bottom)
-        madvise((void *)bottom, keep - bottom, MADV_DONTNEED);
-}

@@ -26,12 +26,9 @@ void coro_free(struct coro *coro);
 bool coro_resume(struct coro *coro);
 /* Goes back to whoever resumed this coroutine. */
 void coro_park(struct coro *coro);
-bool coro_is_done(const struct coro *coro);
 /* It has been resumed at least once. */
 bool coro_is_started(const struct coro *coro);
 /* The highest address of its stack; it grows down from there. */
 void *coro_stack_top(const struct coro *coro);
-/* Gives the memory of the stack's unused depth back to the system (keeps what is in use and a page). */
-void coro_trim(struct coro *coro);
 
 #endif

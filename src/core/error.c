@@ -12,10 +12,8 @@ bool error_set(struct error *err, int code, const char *format, ...)
     if (!err)
         return false;
     va_list args;
-    char *text = NULL;
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
+    char *text = mem_vprintf(format, args);
     va_end(args);
     mem_free(err->text);
     err->text = text;
@@ -28,10 +26,8 @@ void error_prefix(struct error *err, const char *format, ...)
     if (!err || !err->text)
         return;
     va_list args;
-    char *prefix = NULL;
     va_start(args, format);
-    if (vasprintf(&prefix, format, args) < 0)
-        abort();
+    char *prefix = mem_vprintf(format, args);
     va_end(args);
     char *text = mem_printf("%s: %s", prefix, err->text);
     mem_free(prefix);

@@ -25,7 +25,6 @@ static struct {
     FILE *out; /* NULL: none */
     FILE *console;
     int64_t start_ns;
-    char *(*filter)(const char *, size_t, size_t *);
     void (*before)(void), (*after)(void);
     bool configured;
 } the_log = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = LOG_INFO};
@@ -119,11 +118,6 @@ void log_close(void)
 bool log_enabled(enum log_level level)
 {
     return level <= the_log.level;
-}
-
-void log_set_filter(char *(*filter)(const char *message, size_t len, size_t *new_len))
-{
-    the_log.filter = filter;
 }
 
 void log_set_terminal_hooks(void (*before)(void), void (*after)(void))
@@ -244,36 +238,18 @@ static void emit(FILE *to, bool terminal, enum log_level level, const struct log
     buf_free(&line);
 }
 
-static void write_message(FILE *to, bool terminal, enum log_level level, const struct log_field *fields, size_t count, const char *message, size_t len)
-{
-    char *filtered = NULL;
-    if (the_log.filter) {
-        size_t new_len;
-        filtered = the_log.filter(message, len, &new_len);
-        if (filtered) {
-            message = filtered;
-            len = new_len;
-        }
-    }
-    emit(to, terminal, level, fields, count, message, len);
-    mem_free(filtered);
-}
-
 void log_write(enum log_level level, const struct log_field *fields, size_t field_count, const char *format, ...)
 {
     if (!log_enabled(level))
         return;
     va_list args;
-    char *message = NULL;
     va_start(args, format);
-    int len = vasprintf(&message, format, args);
+    char *message = mem_vprintf(format, args);
     va_end(args);
-    if (len < 0)
-        abort();
     pthread_mutex_lock(&the_log.lock);
     FILE *to = the_log.configured ? the_log.out : stderr;
     if (to)
-        write_message(to, the_log.terminal, level, fields, field_count, message, (size_t)len);
+        emit(to, the_log.terminal, level, fields, field_count, message, strlen(message));
     pthread_mutex_unlock(&the_log.lock);
     mem_free(message);
 }
@@ -286,6 +262,6 @@ void log_console(enum log_level level, const char *message, size_t len)
     pthread_mutex_lock(&the_log.lock);
     FILE *to = the_log.console ? the_log.console : the_log.configured ? the_log.out : stderr;
     if (to)
-        write_message(to, !the_log.console && the_log.terminal, level, &source, 1, message, len);
+        emit(to, !the_log.console && the_log.terminal, level, &source, 1, message, len);
     pthread_mutex_unlock(&the_log.lock);
 }

@@ -40,9 +40,6 @@ void log_console(enum log_level level, const char *message, size_t len);
 /* The name k6 prints: "error", "warning", "info", "debug". */
 const char *log_level_name(enum log_level level);
 
-/* Called with every message before it is written; may return a replacement (heap, freed by the log) or
- * NULL. Secrets are redacted with it. */
-void log_set_filter(char *(*filter)(const char *message, size_t len, size_t *new_len));
 /* Called around every write to a terminal, so that a progress display can get out of the way. */
 void log_set_terminal_hooks(void (*before)(void), void (*after)(void));
 

@@ -9,7 +9,7 @@
 
 static bool entry_is(const struct map_entry *e, const char *key, size_t len, uint64_t hash)
 {
-    return e->key && e->hash == hash && e->key_len == len && memcmp(e->key, key, len) == 0;
+    return e->hash == hash && e->key_len == len && memcmp(e->key, key, len) == 0;
 }
 
 static struct map_entry *find(const struct map *m, const char *key, size_t len)
@@ -27,18 +27,13 @@ static struct map_entry *find(const struct map *m, const char *key, size_t len)
 
 static void rebuild(struct map *m)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < m->used; i++)
-        if (m->entries[i].key)
-            m->entries[kept++] = m->entries[i];
-    m->used = kept;
     size_t slots = 16;
-    while (slots < kept * 4)
+    while (slots < m->used * 4)
         slots *= 2;
     mem_free(m->slots);
     m->slots = mem_zalloc(slots * sizeof(m->slots[0]));
     m->slot_count = slots;
-    for (size_t i = 0; i < kept; i++) {
+    for (size_t i = 0; i < m->used; i++) {
         size_t at = m->entries[i].hash & (slots - 1);
         while (m->slots[at])
             at = (at + 1) & (slots - 1);
@@ -78,32 +73,16 @@ void *map_set(struct map *m, const char *key, size_t len, void *value)
     return NULL;
 }
 
-void *map_remove(struct map *m, const char *key, size_t len)
-{
-    struct map_entry *e = find(m, key, len);
-    if (!e)
-        return NULL;
-    void *old = e->value;
-    mem_free(e->key);
-    e->key = NULL; /* its slot stays taken until the next rebuild, so probing goes on past it */
-    e->value = NULL;
-    m->count--;
-    return old;
-}
-
 struct map_entry *map_next(const struct map *m, struct map_entry *after)
 {
     struct map_entry *e = after ? after + 1 : m->entries;
-    for (; e && e < m->entries + m->used; e++)
-        if (e->key)
-            return e;
-    return NULL;
+    return e && e < m->entries + m->used ? e : NULL;
 }
 
 void map_free(struct map *m, void (*free_value)(void *))
 {
     for (size_t i = 0; i < m->used; i++) {
-        if (m->entries[i].key && free_value)
+        if (free_value)
             free_value(m->entries[i].value);
         mem_free(m->entries[i].key);
     }

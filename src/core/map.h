@@ -26,7 +26,6 @@ void *map_get(const struct map *m, const char *key, size_t len); /* NULL when it
 bool map_has(const struct map *m, const char *key, size_t len);
 /* Returns the value that was there before, or NULL. */
 void *map_set(struct map *m, const char *key, size_t len, void *value);
-void *map_remove(struct map *m, const char *key, size_t len);
 /* The entries in order: for (struct map_entry *e = map_next(m, NULL); e; e = map_next(m, e)) */
 struct map_entry *map_next(const struct map *m, struct map_entry *after);
 /* Frees keys and table; calls free_value (may be NULL) for every value. */

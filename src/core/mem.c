@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/mem.h"
 
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,14 +62,20 @@ char *mem_strndup(const char *text, size_t len)
     return copy;
 }
 
+char *mem_vprintf(const char *format, va_list args)
+{
+    char *text = NULL;
+    int len = vasprintf(&text, format, args);
+    return checked(len < 0 ? NULL : text, 1);
+}
+
 char *mem_printf(const char *format, ...)
 {
     va_list args;
-    char *text = NULL;
     va_start(args, format);
-    int len = vasprintf(&text, format, args);
+    char *text = mem_vprintf(format, args);
     va_end(args);
-    return checked(len < 0 ? NULL : text, 1);
+    return text;
 }
 
 void mem_free(void *memory)

@@ -4,6 +4,7 @@
 #ifndef CORE_MEM_H
 #define CORE_MEM_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 void *mem_alloc(size_t bytes);
@@ -16,6 +17,7 @@ char *mem_strdup(const char *text);
 /* Copies len bytes and adds the terminating zero. */
 char *mem_strndup(const char *text, size_t len);
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *mem_vprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 /* Takes NULL. */
 void mem_free(void *memory);
 

@@ -7,6 +7,7 @@
 
 #include "core/mem.h"
 #include "core/text.h"
+#include "http/header.h"
 
 #define MAX_INTERIM 5
 
@@ -100,14 +101,6 @@ bool h1_next_header(const char *head, size_t len, size_t *at, const char **name,
 static bool name_is(const char *name, size_t len, const char *want)
 {
     return text_equal_nocase((struct text){name, len}, text_of(want));
-}
-
-static bool has_token(const char *value, size_t len, const char *token)
-{
-    for (struct text left = {value, len}, rest; left.data; left = rest)
-        if (text_equal_nocase(text_trim(text_cut(left, ',', &rest)), text_of(token)))
-            return true;
-    return false;
 }
 
 static bool read_status_line(struct h1_parser *p, const char *head, size_t len)
@@ -212,15 +205,15 @@ static void read_head(struct h1_parser *p, const char *head, size_t len, const s
         if (name_len == 14 && name_is(name, name_len, "content-length") && !read_length(p, value, value_len))
             return;
         if (name_len == 17 && name_is(name, name_len, "transfer-encoding")) {
-            chunked = has_token(value, value_len, "chunked");
-            if (!chunked && !has_token(value, value_len, "identity")) {
+            chunked = header_has_token(value, value_len, "chunked");
+            if (!chunked && !header_has_token(value, value_len, "identity")) {
                 fail(p, "unsupported transfer encoding:", value, value_len);
                 return;
             }
         }
         if (name_len == 10 && name_is(name, name_len, "connection")) {
-            closes |= has_token(value, value_len, "close");
-            keeps |= has_token(value, value_len, "keep-alive");
+            closes |= header_has_token(value, value_len, "close");
+            keeps |= header_has_token(value, value_len, "keep-alive");
         }
     }
     if (p->status >= 100 && p->status < 200 && p->status != 101) {

@@ -117,12 +117,3 @@ bool header_has_token(const char *value, size_t len, const char *token)
     return false;
 }
 
-bool header_is_hop_by_hop(const char *name, size_t len)
-{
-    static const char *const names[] = {"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
-                                        "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0)
-            return true;
-    return false;
-}

@@ -29,7 +29,5 @@ const struct http_header *header_find(const struct http_header *headers, size_t 
 bool header_join(struct buf *out, const struct http_header *headers, size_t count, const char *name, size_t len);
 /* Whether a comma-separated value holds the token, case ignored ("Connection: keep-alive, Upgrade"). */
 bool header_has_token(const char *value, size_t len, const char *token);
-/* Fields that describe one connection and are never passed on (RFC 9110, 7.6.1); canonical name. */
-bool header_is_hop_by_hop(const char *name, size_t len);
 
 #endif

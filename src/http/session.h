@@ -45,7 +45,7 @@ struct session {
     struct h1_parser parser;
 };
 
-enum call_state { CALL_WAITING, CALL_CONNECTING, CALL_SENT, CALL_BODY, CALL_FINISHED };
+enum call_state { CALL_WAITING, CALL_CONNECTING, CALL_SENT, CALL_BODY };
 
 struct hop_times {
     int64_t begun_ns, got_conn_ns, written_ns, first_ns, first_read_ns, last_ns;

@@ -61,11 +61,6 @@ void http_query_escape(struct buf *out, const char *data, size_t len)
     url_escape(out, data, len, URL_ESCAPE_QUERY);
 }
 
-void http_path_escape(struct buf *out, const char *data, size_t len)
-{
-    url_escape(out, data, len, URL_ESCAPE_SEGMENT);
-}
-
 /* Splits "host:port" and "[::1]:port". */
 static struct text host_without_port(struct text host, struct text *port)
 {

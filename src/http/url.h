@@ -49,9 +49,8 @@ const struct http_url *http_url_resolve(struct http_worker *worker, const struct
 const struct http_url *http_url_ref(const struct http_url *url);
 void http_url_unref(const struct http_url *url);
 
-/* Go's url.QueryEscape and url.PathEscape, added to out. */
+/* Go's url.QueryEscape, added to out. */
 struct buf;
 void http_query_escape(struct buf *out, const char *data, size_t len);
-void http_path_escape(struct buf *out, const char *data, size_t len);
 
 #endif

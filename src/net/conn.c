@@ -339,12 +339,6 @@ struct conn *conn_open(struct net *net, const struct conn_target *target, const 
     return c;
 }
 
-void conn_set_handler(struct conn *c, const struct conn_handler *handler, void *arg)
-{
-    c->handler = handler;
-    c->arg = arg;
-}
-
 void conn_start_tls(struct conn *c, const char *alpn)
 {
     if (c->state == CONN_OPEN && !c->tls && c->broken_code < 0)

@@ -97,8 +97,6 @@ struct conn_handler {
 
 /* Begins to connect. Never calls back before it returns. Never NULL: failures come through closed(). */
 struct conn *conn_open(struct net *net, const struct conn_target *target, const struct conn_handler *handler, void *arg);
-/* Changes who is told (a pooled connection gets a new user). */
-void conn_set_handler(struct conn *c, const struct conn_handler *handler, void *arg);
 /* Sends what fits at once and keeps (a copy of) the rest. False when the connection is broken already:
  * closed() follows from the loop. */
 bool conn_write(struct conn *c, const void *bytes, size_t len);

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -323,4 +324,12 @@ void turn_some(struct loop *loop)
 {
     for (int i = 0; i < 10; i++)
         loop_turn(loop, 0);
+}
+
+int nameless_file(char path[64])
+{
+    int fd = memfd_create("ltlab-test", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    snprintf(path, 64, "/proc/self/fd/%d", fd);
+    return fd;
 }

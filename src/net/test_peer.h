@@ -51,6 +51,9 @@ void peer_ask_for_cert(struct peer *peer);
 void peer_stop(struct peer *peer);
 /* Sends from the first connection (plain). */
 void peer_say(struct peer *peer, const char *text);
+/* A file without a name, so that nothing stays behind whatever becomes of the test: path gets one under /proc by
+ * which anybody in this process can open it. Close the descriptor when it is done. */
+int nameless_file(char path[64]);
 /* A port of 127.0.0.1 on which nobody listens. */
 uint16_t peer_unused_port(void);
 

@@ -23,6 +23,7 @@ struct bench {
     struct net_options options;
     struct peer peer;
     struct seen seen;
+    int ca_fd;
     char ca_file[64];
 };
 
@@ -31,8 +32,7 @@ static struct bench *bench_new(const char *server_alpn)
 {
     struct bench *b = mem_zalloc(sizeof(*b));
     b->loop = loop_new(NULL);
-    snprintf(b->ca_file, sizeof(b->ca_file), "/tmp/ltlab_tls_test_XXXXXX");
-    close(mkstemp(b->ca_file));
+    b->ca_fd = nameless_file(b->ca_file);
     peer_start(&b->peer, b->loop, PEER_ECHO);
     peer_use_tls(&b->peer, "DNS:a.test,DNS:*.a.test,IP:127.0.0.1", b->ca_file, server_alpn);
     b->options = (struct net_options){.hosts = hosts, .host_count = 2, .ca_file = b->ca_file};
@@ -53,7 +53,7 @@ static void bench_free(struct bench *b)
     peer_stop(&b->peer);
     loop_free(b->loop);
     seen_free(&b->seen);
-    unlink(b->ca_file);
+    close(b->ca_fd);
     mem_free(b);
 }
 
@@ -219,8 +219,7 @@ static void keys_are_logged(void **state)
 {
     struct bench *b = bench_new(NULL);
     char path[64], line[256] = "";
-    snprintf(path, sizeof(path), "/tmp/ltlab_keys_XXXXXX");
-    close(mkstemp(path));
+    int fd = nameless_file(path);
     b->options.key_log_file = path;
     bench_net(b);
     bench_open(b, "a.test", NULL);
@@ -230,7 +229,7 @@ static void keys_are_logged(void **state)
     fclose(file);
     assert_non_null(strstr(line, "_SECRET "));
     conn_close(b->seen.conn);
-    unlink(path);
+    close(fd);
     bench_free(b);
     (void)state;
 }
@@ -374,8 +373,8 @@ static char *read_whole(const char *path)
 static void a_client_certificate_goes_to_its_domains_only(void **state)
 {
     struct bench *b = bench_new(NULL);
-    char key_file[80];
-    snprintf(key_file, sizeof(key_file), "%s.key", b->ca_file);
+    char key_file[64];
+    int key_fd = nameless_file(key_file);
     peer_write_key(&b->peer, key_file);
     char *cert = read_whole(b->ca_file), *key = read_whole(key_file);
     const char *const domains[] = {"*.a.test"};
@@ -398,7 +397,7 @@ static void a_client_certificate_goes_to_its_domains_only(void **state)
     turn_until(b->loop, &b->seen.data, 1);
     assert_int_equal(b->peer.certs, 1);
     conn_close(b->seen.conn);
-    unlink(key_file);
+    close(key_fd);
     bench_free(b);
     mem_free(cert);
     mem_free(key);

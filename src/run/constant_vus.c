@@ -2,12 +2,6 @@
 /* constant-vus: every VU loops for the duration. */
 #include "run/executor.h"
 
-static void begin(struct scenario_run *run)
-{
-    for (int64_t i = 0; i < run->slot_count; i++)
-        slot_attach(&run->slots[i]);
-}
-
 static enum next_verdict next(struct scenario_run *run, struct slot *slot, int64_t now_ns, struct iteration *out)
 {
     if (run_is_over(run, now_ns))
@@ -16,4 +10,4 @@ static enum next_verdict next(struct scenario_run *run, struct slot *slot, int64
     return NEXT_RUN;
 }
 
-const struct executor constant_vus_executor = {.begin = begin, .next = next};
+const struct executor constant_vus_executor = {.begin = run_attach_all, .next = next};

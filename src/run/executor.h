@@ -91,6 +91,8 @@ struct schedule {
 /* Takes a VU for the slot and attaches it. With none free the slot waits for the next that becomes free: the VUs
  * of a scenario that ends now need a moment to leave it. */
 void slot_attach(struct slot *slot);
+/* Every slot gets a VU at once: begin() of executors whose number of VUs is constant. */
+void run_attach_all(struct scenario_run *run);
 void slot_stop_waiting(struct slot *slot); /* fine when it does not wait */
 /* The slot gets this VU. */
 void slot_attach_vu(struct slot *slot, struct vu *vu);

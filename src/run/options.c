@@ -54,8 +54,8 @@ const struct option_row option_rows[] = {
     {"metricSamplesBufferSize", KIND_INT, "K6_METRIC_SAMPLES_BUFFER_SIZE", NULL, NULL},
     {"noCookiesReset", KIND_BOOL, "K6_NO_COOKIES_RESET", NULL, NULL},
     {"discardResponseBodies", KIND_BOOL, "K6_DISCARD_RESPONSE_BODIES", "discard-response-bodies", "read response bodies and forget them"},
-    {"consoleOutput", KIND_TEXT, "K6_CONSOLE_OUTPUT", "console-output", "write the script's console to a file"},
-    {"localIPs", KIND_TEXT, "K6_LOCAL_IPS", "local-ips", "source addresses of VUs: a,b-c,d/24"},
+    {"consoleOutput", KIND_TEXT, "K6_CONSOLE_OUTPUT", "console-output", "write the script's console to a file", true},
+    {"localIPs", KIND_TEXT, "K6_LOCAL_IPS", "local-ips", "source addresses of VUs: a,b-c,d/24", true},
 };
 const size_t option_row_count = sizeof(option_rows) / sizeof(option_rows[0]);
 
@@ -102,6 +102,8 @@ bool options_parse_json(struct options *o, const char *json, const char *source,
     bool valid = true;
     json_object_foreach(root, name, value) {
         const struct option_row *row = option_row_find(name);
+        if (row && row->not_in_json)
+            row = NULL;
         if (!row && warn_unknown)
             log_warning("There were unknown fields in the options exported in the script: \"%s\"", name);
         json_t *normal = row && valid ? option_normal(row, value, err) : NULL;

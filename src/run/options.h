@@ -16,6 +16,8 @@ struct error;
 struct http_options;
 struct net_options;
 struct json_t;
+struct script_settings;
+struct tag_interner;
 
 struct options {
     struct json_t *values;  /* option name -> normal form; a missing name is unset */
@@ -73,5 +75,9 @@ char *options_inspect_json(const struct options *o); /* k6 inspect */
 /* ---- for the floors below; memory from the options' arena ---- */
 bool options_fill_net(struct options *o, struct net_options *net, struct error *err);
 void options_fill_http(struct options *o, struct http_options *http);
+/* What VUs look at: tags, system tags, throw, cookies ...; the caller fills the rest. */
+void options_fill_settings(struct options *o, struct tag_interner *tags, struct script_settings *settings);
+/* The system tags that are on, sorted. */
+const char *const *options_system_tags(struct options *o, size_t *count);
 
 #endif

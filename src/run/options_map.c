@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From options to what the net and http floors want. */
+/* From options to what the floors below want. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,8 +7,10 @@
 #include "core/exit_codes.h"
 #include "core/mem.h"
 #include "http/client.h"
+#include "metrics/metrics.h"
 #include "net/net.h"
 #include "run/options_private.h"
+#include "script/script.h"
 
 static const char *environment(const char *upper, const char *lower)
 {
@@ -127,4 +129,45 @@ void options_fill_http(struct options *o, struct http_options *http)
         .https_proxy = environment("HTTPS_PROXY", "https_proxy"),
         .no_proxy = environment("NO_PROXY", "no_proxy"),
     };
+}
+
+/* ---- for the script floor and the outputs ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char *const *options_system_tags(struct options *o, size_t *count)
+{
+    static const char *const defaults[] = {"check", "error", "error_code", "expected_response", "group", "method", "name", "proto",
+                                           "scenario", "service", "status", "subproto", "tls_version", "url"};
+    *count = sizeof(defaults) / sizeof(defaults[0]);
+    if (!option_is_set(o, "systemTags"))
+        return defaults;
+    const char *const *names = option_list(o, "systemTags", count);
+    const char **sorted = arena_alloc(&o->memory, (*count + 1) * sizeof(*sorted));
+    for (size_t i = 0; i < *count; i++)
+        sorted[i] = names[i];
+    qsort(sorted, *count, sizeof(*sorted), compare_names);
+    return sorted;
+}
+
+void options_fill_settings(struct options *o, struct tag_interner *tags, struct script_settings *settings)
+{
+    size_t count;
+    struct option_pair *pairs = option_pairs(o, "tags", &count);
+    settings->run_tags = tagset_empty(tags);
+    for (size_t i = 0; i < count; i++) {
+        struct tag tag = {pairs[i].key, pairs[i].value};
+        settings->run_tags = tagset_with(tags, settings->run_tags, &tag, 1);
+    }
+    const char *const *names = options_system_tags(o, &count);
+    for (size_t i = 0; i < count; i++)
+        settings->system_tags |= system_tag_bit(names[i]);
+    settings->throw_errors = option_bool(o, "throw");
+    settings->discard_response_bodies = option_bool(o, "discardResponseBodies");
+    settings->no_cookies_reset = option_bool(o, "noCookiesReset");
+    settings->no_vu_connection_reuse = option_bool(o, "noVUConnectionReuse");
+    settings->min_iteration_ns = option_duration_ns(o, "minIterationDuration", 0);
 }

@@ -30,6 +30,7 @@ struct option_row {
     const char *env;  /* NULL: not by environment */
     const char *flag; /* NULL: no flag */
     const char *help;
+    bool not_in_json; /* by environment and flag only */
 };
 
 extern const struct option_row option_rows[];

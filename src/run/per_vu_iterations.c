@@ -2,12 +2,6 @@
 /* per-vu-iterations: every VU runs a count of its own. */
 #include "run/executor.h"
 
-static void begin(struct scenario_run *run)
-{
-    for (int64_t i = 0; i < run->slot_count; i++)
-        slot_attach(&run->slots[i]);
-}
-
 static enum next_verdict next(struct scenario_run *run, struct slot *slot, int64_t now_ns, struct iteration *out)
 {
     if (slot->done >= run->config->iterations || run_is_over(run, now_ns))
@@ -24,4 +18,4 @@ static void finish(struct scenario_run *run)
         run->schedule->host->dropped(run->schedule->host->arg, &run->info, left);
 }
 
-const struct executor per_vu_iterations_executor = {.begin = begin, .next = next, .finish = finish};
+const struct executor per_vu_iterations_executor = {.begin = run_attach_all, .next = next, .finish = finish};

@@ -187,10 +187,8 @@ static void mistake(json_t *list, const char *format, ...) __attribute__((format
 static void mistake(json_t *list, const char *format, ...)
 {
     va_list args;
-    char *text = NULL;
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
+    char *text = mem_vprintf(format, args);
     va_end(args);
     json_array_append_new(list, json_string(text));
     mem_free(text);

@@ -58,6 +58,12 @@ void run_number(struct scenario_run *run, uint64_t own, struct iteration *out)
 
 /* ---- slots, on the control thread ---- */
 
+void run_attach_all(struct scenario_run *run)
+{
+    for (int64_t i = 0; i < run->slot_count; i++)
+        slot_attach(&run->slots[i]);
+}
+
 void slot_attach_vu(struct slot *slot, struct vu *vu)
 {
     struct scenario_run *run = slot->run;

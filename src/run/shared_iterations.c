@@ -2,12 +2,6 @@
 /* shared-iterations: VUs take from one count until it is used up. */
 #include "run/executor.h"
 
-static void begin(struct scenario_run *run)
-{
-    for (int64_t i = 0; i < run->slot_count; i++)
-        slot_attach(&run->slots[i]);
-}
-
 static enum next_verdict next(struct scenario_run *run, struct slot *slot, int64_t now_ns, struct iteration *out)
 {
     if (run_is_over(run, now_ns))
@@ -28,4 +22,4 @@ static void finish(struct scenario_run *run)
         run->schedule->host->dropped(run->schedule->host->arg, &run->info, left);
 }
 
-const struct executor shared_iterations_executor = {.begin = begin, .next = next, .finish = finish};
+const struct executor shared_iterations_executor = {.begin = run_attach_all, .next = next, .finish = finish};

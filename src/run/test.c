@@ -26,6 +26,7 @@
 #include "metrics/summary.h"
 #include "metrics/threshold.h"
 #include "net/net.h"
+#include "run/vu_pool.h"
 
 #define MAX_WORKERS 64
 #define TICK_NS (100 * NS_PER_MS)
@@ -51,10 +52,7 @@ struct test {
     struct worker *workers[MAX_WORKERS];
     unsigned worker_count;
     struct shard *own_shard;
-    struct vu **planned;   /* by number, while they are made */
-    struct vu **free_line; /* a ring of free VUs */
-    size_t free_head, free_tail, free_cap;
-    size_t vu_count, vus_asked;
+    struct vu_pool pool;
     struct schedule *_Atomic schedule; /* workers look at it when a script aborts the test */
     struct vu_host host;
     const struct test_watcher *watcher;
@@ -66,7 +64,6 @@ struct test {
     bool in_setup, in_teardown, scenarios_done, stopping;
     int exit_code;
     char *error;
-    bool marked_failed;
     pthread_mutex_t abort_lock;
     char *abort_message;
     struct task abort_task;
@@ -154,107 +151,24 @@ static void wait_for(struct test *t, const bool *condition)
         loop_turn(t->loop, INT64_MAX);
 }
 
-/* ---- VUs ---- */
-
-struct new_vu {
-    struct task task;
-    struct test *test;
-    struct vu *vu;
-    struct error err;
-    void (*made)(void *arg, struct vu *vu);
-    void *arg;
-};
-
-/* On the control thread. */
-static void vu_arrived(struct task *task)
-{
-    struct new_vu *new = CONTAINER_OF(task, struct new_vu, task);
-    struct test *t = new->test;
-    if (new->vu && vu_id_in_instance(new->vu)) {
-        t->vu_count++;
-        if (!new->made)
-            t->planned[vu_id_in_instance(new->vu) - 1] = new->vu;
-    }
-    if (!new->vu)
-        test_stop(t, new->err.code, new->err.text);
-    if (new->made)
-        new->made(new->arg, new->vu);
-    error_clear(&new->err);
-    mem_free(new);
-}
-
-/* On the worker's thread. */
-static void vu_was_made(void *arg, struct vu *vu, const struct error *err)
-{
-    struct new_vu *new = arg;
-    new->vu = vu;
-    if (!vu)
-        error_set(&new->err, err->code, "%s", err->text);
-    loop_post(new->test->loop, &new->task);
-}
-
-static void make_vu(struct test *t, uint64_t number, unsigned worker, void (*made)(void *arg, struct vu *vu), void *arg)
-{
-    struct new_vu *new = mem_zalloc(sizeof(*new));
-    *new = (struct new_vu){.task = {NULL, vu_arrived}, .test = t, .made = made, .arg = arg};
-    uint64_t in_test = number ? (uint64_t)segment_index(&t->segment, (int64_t)number - 1) + 1 : 0;
-    worker_make_vu(t->workers[worker], in_test, number, vu_was_made, new);
-}
-
-/* Free VUs wait in line: the one that has been free for longest goes first, as in k6. */
-static void line_up(struct test *t, struct vu *vu)
-{
-    if (t->free_tail - t->free_head == t->free_cap) {
-        size_t cap = t->free_cap ? t->free_cap * 2 : 64;
-        struct vu **line = mem_array(cap, sizeof(line[0]));
-        for (size_t i = t->free_head; i < t->free_tail; i++)
-            line[i - t->free_head] = t->free_line[i % t->free_cap];
-        mem_free(t->free_line);
-        t->free_line = line;
-        t->free_tail -= t->free_head;
-        t->free_head = 0;
-        t->free_cap = cap;
-    }
-    t->free_line[t->free_tail++ % t->free_cap] = vu;
-}
+/* ---- what the schedule asks of the test ---- */
 
 static struct vu *host_take(void *arg)
 {
     struct test *t = arg;
-    return t->free_head < t->free_tail ? t->free_line[t->free_head++ % t->free_cap] : NULL;
+    return vu_pool_take(&t->pool);
 }
 
 static void host_give(void *arg, struct vu *vu)
 {
-    line_up(arg, vu);
+    struct test *t = arg;
+    vu_pool_give(&t->pool, vu);
 }
 
-struct handover {
-    struct task task;
-    struct vu *vu;
-    void (*made)(void *arg, struct vu *vu);
-    void *arg;
-};
-
-static void hand_over(struct task *task)
-{
-    struct handover *h = CONTAINER_OF(task, struct handover, task);
-    h->made(h->arg, h->vu);
-    mem_free(h);
-}
-
-static void host_make(void *arg, void (*made)(void *made_arg, struct vu *vu), void *made_arg)
+static void host_make(void *arg, vu_made *made, void *made_arg)
 {
     struct test *t = arg;
-    struct vu *vu = host_take(t); /* one that another scenario does not use any more */
-    if (vu) {
-        struct handover *h = mem_alloc(sizeof(*h));
-        *h = (struct handover){{NULL, hand_over}, vu, made, made_arg};
-        loop_defer(t->loop, &h->task);
-        return;
-    }
-    uint64_t number = ++t->vus_asked;
-    make_vu(t, number, (unsigned)((number - 1) % t->worker_count), made, made_arg);
+    vu_pool_get(&t->pool, made, made_arg);
 }
 
 static void host_dropped(void *arg, const struct scenario_info *scenario, int64_t count)
@@ -359,6 +273,8 @@ static bool consolidate(struct test *t, struct error *err)
     }
     options_merge(&t->options, c->env, "environment");
     options_merge(&t->options, c->flags, "command line");
+    if (option_bool(&t->options, "paused"))
+        log_warning("the option paused is not supported (there is no REST API to resume by): the test starts at once");
     if (script_function_count(t->script) == 0)
         return error_set(err, EXIT_GENERIC, "no exported functions in script: write `export default function () { ... }`");
     return options_derive(&t->options, err) && options_check_exec(&t->options, has_function, t->script, err);
@@ -378,29 +294,9 @@ static bool add_thresholds(struct test *t, struct error *err)
     return collector_add_submetric(t->collector, builtin_metric(BUILTIN_HTTP_REQ_DURATION), "expected_response:true", false, err) != NULL;
 }
 
-static unsigned system_tags(struct test *t)
-{
-    size_t count;
-    unsigned bits = 0;
-    if (!option_is_set(&t->options, "systemTags"))
-        return TAG_PROTO | TAG_SUBPROTO | TAG_STATUS | TAG_METHOD | TAG_URL | TAG_NAME | TAG_GROUP | TAG_CHECK | TAG_ERROR | TAG_ERROR_CODE |
-               TAG_TLS_VERSION | TAG_SCENARIO | TAG_SERVICE | TAG_EXPECTED_RESPONSE;
-    const char *const *names = option_list(&t->options, "systemTags", &count);
-    for (size_t i = 0; i < count; i++)
-        bits |= system_tag_bit(names[i]);
-    return bits;
-}
-
 static bool fill_settings(struct test *t, struct error *err)
 {
     struct options *o = &t->options;
-    size_t count;
-    struct option_pair *pairs = option_pairs(o, "tags", &count);
-    const struct tagset *run_tags = tagset_empty(t->tags);
-    for (size_t i = 0; i < count; i++) {
-        struct tag tag = {pairs[i].key, pairs[i].value};
-        run_tags = tagset_with(t->tags, run_tags, &tag, 1);
-    }
     if (!options_fill_net(o, &t->net, err))
         return false;
     options_fill_http(o, &t->http);
@@ -412,11 +308,9 @@ static bool fill_settings(struct test *t, struct error *err)
     t->test_json = options_test_json(o);
     t->script_json = options_script_json(o);
     t->settings = (struct script_settings){
-        .net = &t->net, .http = &t->http, .run_tags = run_tags, .system_tags = system_tags(t), .throw_errors = option_bool(o, "throw"),
-        .discard_response_bodies = option_bool(o, "discardResponseBodies"), .no_cookies_reset = option_bool(o, "noCookiesReset"),
-        .no_vu_connection_reuse = option_bool(o, "noVUConnectionReuse"), .min_iteration_ns = option_duration_ns(o, "minIterationDuration", 0),
-        .batch = t->http.batch, .batch_per_host = t->http.batch_per_host, .test_options_json = t->test_json,
+        .net = &t->net, .http = &t->http, .batch = t->http.batch, .batch_per_host = t->http.batch_per_host, .test_options_json = t->test_json,
         .script_options_json = t->script_json, .vus_planned = (size_t)t->plan.max_vus + 4, .abort = script_aborts, .fail = script_fails, .arg = t};
+    options_fill_settings(o, t->tags, &t->settings);
     script_set_settings(t->script, &t->settings);
     return true;
 }
@@ -485,8 +379,7 @@ void test_free(struct test *t)
     loop_free(t->loop);
     registry_free(t->registry);
     tag_interner_free(t->tags);
-    mem_free(t->planned);
-    mem_free(t->free_line);
+    vu_pool_fini(&t->pool);
     mem_free(t->error);
     mem_free(t->abort_message);
     pthread_mutex_destroy(&t->abort_lock);
@@ -513,11 +406,6 @@ struct collector *test_collector(struct test *t)
 const struct thresholds *test_thresholds(const struct test *t)
 {
     return t->thresholds;
-}
-
-struct loop *test_loop(struct test *t)
-{
-    return t->loop;
 }
 
 const struct segment *test_segment(const struct test *t)
@@ -593,17 +481,20 @@ static bool start_workers(struct test *t, struct error *err)
     return true;
 }
 
+static void vu_failed(void *arg, const struct error *err)
+{
+    test_stop(arg, err->code, err->text);
+}
+
 static bool init_vus(struct test *t)
 {
-    t->vus_asked = (size_t)t->plan.planned_vus;
-    t->planned = mem_zalloc((t->vus_asked + 1) * sizeof(t->planned[0]));
-    for (uint64_t number = 1; number <= t->vus_asked; number++)
-        make_vu(t, number, (unsigned)((number - 1) % t->worker_count), NULL, NULL);
-    while (t->vu_count < t->vus_asked && !t->exit_code && !quit_now(t))
+    size_t count = (size_t)t->plan.planned_vus;
+    t->pool = (struct vu_pool){.loop = t->loop, .workers = t->workers, .worker_count = t->worker_count, .segment = &t->segment,
+                               .failed = vu_failed, .arg = t};
+    vu_pool_plan(&t->pool, count);
+    while (t->pool.made < count && !t->exit_code && !quit_now(t))
         loop_turn(t->loop, INT64_MAX);
-    for (size_t i = 0; i < t->vus_asked; i++)
-        if (t->planned[i])
-            line_up(t, t->planned[i]);
+    vu_pool_line_up(&t->pool);
     return !t->exit_code && !quit_now(t);
 }
 
@@ -646,7 +537,7 @@ static struct vu_call_result *run_single(struct test *t, const struct vu_call *c
     c->call.done = call_done;
     c->call.arg = c;
     c->done_task.run = call_finished;
-    make_vu(t, 0, 0, transient_made, c);
+    vu_pool_make_transient(&t->pool, transient_made, c);
     wait_for(t, &c->have_vu);
     if (c->vu) {
         vu_run_call(c->vu, &c->call);

@@ -9,13 +9,12 @@
 #include "run/schedule.h"
 #include "script/script.h"
 
-struct loop;
 struct test;
 
 struct test_config {
     struct script_config script; /* registry and tags are filled in by the test */
     const struct options *file, *env, *flags; /* layers; file may be NULL */
-    bool no_thresholds, full_summary, no_summary;
+    bool no_thresholds, full_summary;
     unsigned workers; /* 0: one a core */
     void (*http_debug)(const char *text, size_t len);
 };
@@ -28,7 +27,6 @@ struct options *test_options(struct test *test);
 struct script *test_script(struct test *test);
 struct collector *test_collector(struct test *test);
 const struct thresholds *test_thresholds(const struct test *test);
-struct loop *test_loop(struct test *test);
 const struct segment *test_segment(const struct test *test);
 struct vu_plan test_plan(const struct test *test);
 

@@ -146,11 +146,6 @@ void engine_make_uncatchable(JSContext *ctx)
     JS_SetUncatchableError(ctx, ctx->rt->current_exception);
 }
 
-size_t engine_heap_bytes(JSContext *ctx)
-{
-    return ctx->rt->malloc_state.malloc_size;
-}
-
 bool engine_is_async(JSValueConst function)
 {
     if (JS_VALUE_GET_TAG(function) != JS_TAG_OBJECT)

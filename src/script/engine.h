@@ -81,7 +81,5 @@ void engine_set_current(JSContext *ctx, struct engine_instances *instances);
 
 /* True when the function is an async function (of the script). */
 bool engine_is_async(JSValueConst function);
-/* Heap bytes that the context's runtime holds. */
-size_t engine_heap_bytes(JSContext *ctx);
 
 #endif

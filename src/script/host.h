@@ -41,19 +41,6 @@ enum js_class {
     JS_CLASS_HTTP_FILE,
     JS_CLASS_HTTP_CALLBACK,
     JS_CLASS_SHARED_ARRAY,
-    JS_CLASS_HTML_SELECTION,
-    JS_CLASS_HTML_ELEMENT,
-    JS_CLASS_HASHER,
-    JS_CLASS_CRYPTO_KEY,
-    JS_CLASS_TEXT_DECODER,
-    JS_CLASS_TEXT_ENCODER,
-    JS_CLASS_FS_FILE,
-    JS_CLASS_CSV_PARSER,
-    JS_CLASS_WS_SOCKET,
-    JS_CLASS_WEBSOCKET,
-    JS_CLASS_BLOB,
-    JS_CLASS_GRPC_CLIENT,
-    JS_CLASS_GRPC_STREAM,
 };
 
 /* ---- the loaded script: one a process ---- */
@@ -73,7 +60,6 @@ struct script {
     bool isolate_vus;
     char *setup_data; /* JSON or NULL */
     struct realm *first_realm; /* of script_open, freed when settings are given */
-    void *module_state[16];    /* process-wide state of k6 modules, by enum module_state_slot */
     pthread_mutex_t module_lock;
 };
 
@@ -160,7 +146,6 @@ struct vu {
     char *abort_message;
     bool timed_out;
     bool dying;
-    bool tags_changed_by_user;
     uint64_t id_in_test, id_in_instance;
     int64_t slice_end_ns;
     /* messages from other threads */
@@ -176,7 +161,6 @@ struct vu {
     uint64_t iterations_in_scenario; /* exec.vu.iterationInScenario */
     const struct scenario_info *scenario;
     const struct vu_call *call;
-    struct vu_call_result *call_result;
     bool call_pending;
     /* JavaScript */
     struct engine_instances *instances; /* during init only */
@@ -202,11 +186,8 @@ struct vu {
     /* protocols */
     struct http_client *http;
     struct cookie_jar *jar;
-    void *module_data[8]; /* per-VU state of k6 modules, by enum vu_module_slot */
+    struct http_vu *http_state; /* of k6/http; NULL until the script changes a default */
 };
-
-enum vu_module_slot { VU_SLOT_WS, VU_SLOT_GRPC, VU_SLOT_FS, VU_SLOT_HTTP };
-enum module_state_slot { STATE_SECRETS, STATE_CSV, STATE_FS, STATE_GRPC, STATE_HTTP_RPS };
 
 /* ---- for k6 modules ---- */
 /* The VU that runs; never NULL inside a C function that JavaScript called. */
@@ -259,8 +240,6 @@ void vu_log_exception(struct vu *vu, JSValueConst error);
 char *js_error_text(JSContext *ctx, JSValueConst error);
 /* Throws a plain Error with this message. */
 JSValue js_throw_error(JSContext *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Throws an Error (or TypeError...) object whose name property is set: for DOMException-like errors. */
-JSValue js_throw_named(JSContext *ctx, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Seconds, or a k6 duration ("1m30s"): a number is in ms. False: exception thrown. */
 bool js_to_duration_ns(JSContext *ctx, JSValueConst value, int64_t *ns);
 /* The bytes of a string (UTF-8; free with js_bytes_free), ArrayBuffer or view. False: it is none; nothing thrown. */

@@ -18,29 +18,12 @@
 JSValue js_throw_error(JSContext *ctx, const char *format, ...)
 {
     va_list args;
-    char *text = NULL;
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
+    char *text = mem_vprintf(format, args);
     va_end(args);
     JS_ThrowPlainError(ctx, "%s", text);
     mem_free(text);
     return JS_EXCEPTION;
-}
-
-JSValue js_throw_named(JSContext *ctx, const char *name, const char *format, ...)
-{
-    va_list args;
-    char *text = NULL;
-    va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
-    va_end(args);
-    JS_ThrowPlainError(ctx, "%s", text);
-    mem_free(text);
-    JSValue error = JS_GetException(ctx);
-    JS_DefinePropertyValueStr(ctx, error, "name", JS_NewString(ctx, name), JS_PROP_CONFIGURABLE | JS_PROP_WRITABLE);
-    return JS_Throw(ctx, error);
 }
 
 char *js_error_text(JSContext *ctx, JSValueConst error)

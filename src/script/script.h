@@ -87,7 +87,6 @@ struct script_stats {
     atomic_uint_fast64_t iterations_completed, iterations_interrupted;
     atomic_int vus_active, vus_initialized;
     atomic_int_fast64_t start_mono_ns; /* when the test run started */
-    atomic_bool generator_saturated;
 };
 
 /* Reads the script and runs its init context once as VU 0 on the calling thread. NULL with err: exit code

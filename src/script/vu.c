@@ -20,6 +20,7 @@
 #include "http/cookie.h"
 #include "metrics/builtin.h"
 #include "script/host.h"
+#include "script/k6/http_job.h"
 #include "script/iteration.h"
 
 #define SLICE_NS (5 * NS_PER_MS)
@@ -280,11 +281,6 @@ void vu_run_call(struct vu *vu, const struct vu_call *call)
     tell(vu, INBOX_CALL);
 }
 
-uint64_t vu_id_in_test(const struct vu *vu)
-{
-    return vu->id_in_test;
-}
-
 uint64_t vu_id_in_instance(const struct vu *vu)
 {
     return vu->id_in_instance;
@@ -374,6 +370,7 @@ void vu_free(struct vu *vu)
     engine_vu_fini(ctx, &vu->engine);
     if (vu->http)
         http_client_free(vu->http);
+    http_vu_free(vu->http_state);
     cookie_jar_free(vu->jar);
     free_metadata(vu);
     mem_free(vu->group_path);

@@ -65,7 +65,6 @@ void vu_attach(struct vu *vu, struct iteration_source *source, void *slot);
 void vu_wake(struct vu *vu);
 /* Cuts the iteration that is running, if any (its result is ITERATION_INTERRUPTED). */
 void vu_interrupt(struct vu *vu);
-uint64_t vu_id_in_test(const struct vu *vu);
 uint64_t vu_id_in_instance(const struct vu *vu);
 
 #endif

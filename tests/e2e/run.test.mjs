@@ -242,7 +242,8 @@ export default () => {
 test('inspect prints the options as JSON', async (t) => {
   const result = await run(['k6', 'inspect', join(root, 'scenarios/demo.js')]);
   assert.equal(result.code, 0, result.stderr);
-  assert.equal(typeof JSON.parse(result.stdout), 'object');
+  const options = JSON.parse(result.stdout);
+  assert.deepEqual(options.thresholds['http_req_failed'], ['rate<0.10']);
 });
 
 test('after exec.test.abort() no iteration begins', async (t) => {
@@ -297,4 +298,32 @@ test('each hop of a redirect is tagged with its own address', async (t) => {
   const points = readFileSync(join(folder, 's.json'), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
   const hops = points.filter((point) => point.type === 'Point' && point.metric === 'http_reqs').map((point) => `${point.data.tags.status} ${point.data.tags.ip}`);
   assert.deepEqual(hops, ['302 127.0.0.1', '200 127.0.0.2']);
+});
+
+test('__ENV: -e wins over the system, which can be left out', async (t) => {
+  const folder = scratch(t, { 'a.js': 'export default () => console.log(`${__ENV.FROM_SYSTEM}/${__ENV.BOTH}`);' });
+  const env = { FROM_SYSTEM: 'system', BOTH: 'system' };
+  const both = await run(['k6', 'run', 'a.js', '-e', 'BOTH=flag'], { cwd: folder, env });
+  assert.match(both.stderr, /msg="?system\/flag/);
+  const without = await run(['k6', 'run', 'a.js', '-e', 'BOTH=flag', '--include-system-env-vars=false'], { cwd: folder, env });
+  assert.match(without.stderr, /msg="?undefined\/flag/);
+});
+
+test('an option that cannot be obeyed is said, not swallowed', async (t) => {
+  const folder = scratch(t, { 'a.js': 'export const options = { paused: true, consoleOutput: "x.log" };\nexport default () => {};' });
+  const result = await run(['k6', 'run', 'a.js'], { cwd: folder });
+  assert.equal(result.code, 0);
+  assert.match(result.stderr, /paused is not supported/);
+  assert.match(result.stderr, /unknown fields in the options exported in the script: .*consoleOutput/);
+});
+
+test('setResponseCallback decides which requests failed', async (t) => {
+  const server = await serve(t, (req, res) => json(res, {}, 404));
+  const folder = scratch(t, { 'a.js': `
+import http from 'k6/http';
+export const options = { vus: 2, iterations: 4 };
+http.setResponseCallback(http.expectedStatuses(404, { min: 200, max: 299 }));
+export default () => { http.get('${server.base}/'); };` });
+  const result = await run(['k6', 'run', 'a.js'], { cwd: folder });
+  assert.match(result.stdout, /http_req_failed\.*: 0\.00%\s+0 out of 4/, result.stderr);
 });

@@ -19,9 +19,9 @@
 
 struct http_vu *http_vu_of(struct vu *vu)
 {
-    if (!vu->module_data[VU_SLOT_HTTP])
-        vu->module_data[VU_SLOT_HTTP] = mem_zalloc(sizeof(struct http_vu));
-    return vu->module_data[VU_SLOT_HTTP];
+    if (!vu->http_state)
+        vu->http_state = mem_zalloc(sizeof(*vu->http_state));
+    return vu->http_state;
 }
 
 void http_vu_free(struct http_vu *state)
@@ -514,8 +514,8 @@ bool http_job_prepare(struct http_job *job, JSContext *ctx, const char *method, 
     job->request.method = method;
     job->request.redirects = -1;
     job->request.timeout_ns = DEFAULT_TIMEOUT_NS;
-    if (vu->module_data[VU_SLOT_HTTP]) {
-        job->callback = http_vu_of(vu)->callback;
+    if (vu->http_state) {
+        job->callback = vu->http_state->callback;
         if (job->callback.ranges)
             job->callback.ranges->refs++;
     }
