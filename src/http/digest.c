@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "core/base64.h"
 #include "core/buf.h"
 #include "core/error.h"
 #include "core/mem.h"
@@ -329,8 +330,6 @@ void basic_authorize(struct buf *out, const char *user, const char *password)
     struct buf pair = {0};
     buf_printf(&pair, "%s:%s", user, password ? password : "");
     buf_add_text(out, "Basic ");
-    size_t room = 4 * ((pair.len + 2) / 3);
-    int len = EVP_EncodeBlock((unsigned char *)buf_reserve(out, room), (unsigned char *)pair.data, (int)pair.len);
-    buf_added(out, (size_t)len);
+    base64_encode(out, pair.data, pair.len, BASE64_STD);
     buf_free(&pair);
 }

@@ -41,6 +41,9 @@ enum js_class {
     JS_CLASS_HTTP_FILE,
     JS_CLASS_HTTP_CALLBACK,
     JS_CLASS_SHARED_ARRAY,
+    JS_CLASS_HASHER,
+    JS_CLASS_CRYPTO_KEY,
+    JS_CLASS_TEXT_DECODER,
 };
 
 /* ---- the loaded script: one a process ---- */
@@ -240,6 +243,11 @@ void vu_log_exception(struct vu *vu, JSValueConst error);
 char *js_error_text(JSContext *ctx, JSValueConst error);
 /* Throws a plain Error with this message. */
 JSValue js_throw_error(JSContext *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Throws an Error whose name is not a standard one's ("OperationError"). */
+JSValue js_throw_named(JSContext *ctx, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* A promise that is settled already: resolved with value (taken), or, when it is JS_EXCEPTION, rejected with the
+ * pending exception. An iteration that is cut stays an exception. */
+JSValue js_settled(JSContext *ctx, JSValue value);
 /* Seconds, or a k6 duration ("1m30s"): a number is in ms. False: exception thrown. */
 bool js_to_duration_ns(JSContext *ctx, JSValueConst value, int64_t *ns);
 /* The bytes of a string (UTF-8; free with js_bytes_free), ArrayBuffer or view. False: it is none; nothing thrown. */

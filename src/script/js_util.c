@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
+#include "core/base64.h"
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -24,6 +23,36 @@ JSValue js_throw_error(JSContext *ctx, const char *format, ...)
     JS_ThrowPlainError(ctx, "%s", text);
     mem_free(text);
     return JS_EXCEPTION;
+}
+
+JSValue js_throw_named(JSContext *ctx, const char *name, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = mem_vprintf(format, args);
+    va_end(args);
+    JSValue error = JS_NewError(ctx);
+    JS_DefinePropertyValueStr(ctx, error, "name", JS_NewString(ctx, name), JS_PROP_CONFIGURABLE | JS_PROP_WRITABLE);
+    JS_DefinePropertyValueStr(ctx, error, "message", JS_NewString(ctx, text), JS_PROP_CONFIGURABLE | JS_PROP_WRITABLE);
+    mem_free(text);
+    return JS_Throw(ctx, error);
+}
+
+JSValue js_settled(JSContext *ctx, JSValue value)
+{
+    JSValue functions[2], argument = value;
+    bool failed = JS_IsException(value);
+    if (failed) {
+        if (vu_of(ctx)->cut)
+            return JS_EXCEPTION;
+        argument = JS_GetException(ctx);
+    }
+    JSValue promise = JS_NewPromiseCapability(ctx, functions);
+    JS_FreeValue(ctx, JS_Call(ctx, functions[failed], JS_UNDEFINED, 1, (JSValueConst *)&argument));
+    JS_FreeValue(ctx, argument);
+    JS_FreeValue(ctx, functions[0]);
+    JS_FreeValue(ctx, functions[1]);
+    return promise;
 }
 
 char *js_error_text(JSContext *ctx, JSValueConst error)
@@ -277,9 +306,7 @@ static void write_string(struct go_writer *w, JSValueConst value)
 static void write_base64(struct go_writer *w, const struct js_bytes *bytes)
 {
     buf_add_char(&w->out, '"');
-    char *to = buf_reserve(&w->out, (bytes->len + 2) / 3 * 4 + 1);
-    int len = EVP_EncodeBlock((unsigned char *)to, bytes->data, (int)bytes->len);
-    buf_added(&w->out, (size_t)len);
+    base64_encode(&w->out, bytes->data, bytes->len, BASE64_STD);
     buf_add_char(&w->out, '"');
 }
 

@@ -6,7 +6,10 @@
 
 static const struct k6_module modules[] = {
     {"k6", k6_make, NULL},
+    {"k6/crypto", crypto_make, NULL},
+    {"k6/crypto/x509", x509_make, NULL},
     {"k6/data", data_make, NULL},
+    {"k6/encoding", encoding_make, NULL},
     {"k6/execution", execution_make, NULL},
     {"k6/http", http_make, NULL},
     {"k6/metrics", metrics_make, NULL},
@@ -23,6 +26,6 @@ const struct k6_module *k6_module_find(const char *name)
 
 void k6_globals_install(JSContext *ctx, JSValueConst global)
 {
-    (void)ctx;
-    (void)global;
+    text_coding_install(ctx, global);
+    webcrypto_install(ctx, global);
 }

@@ -6,10 +6,17 @@
 #include "script/host.h"
 
 JSValue k6_make(JSContext *ctx);
+JSValue crypto_make(JSContext *ctx);
 JSValue data_make(JSContext *ctx);
+JSValue encoding_make(JSContext *ctx);
 JSValue execution_make(JSContext *ctx);
 JSValue http_make(JSContext *ctx);
 JSValue metrics_make(JSContext *ctx);
 JSValue timers_make(JSContext *ctx);
+JSValue x509_make(JSContext *ctx);
+
+/* Globals: TextEncoder and TextDecoder, crypto. */
+void text_coding_install(JSContext *ctx, JSValueConst global);
+void webcrypto_install(JSContext *ctx, JSValueConst global);
 
 #endif
