@@ -20,8 +20,9 @@
 
 struct stored {
     char *path; /* on disk; NULL: not from a file */
-    char *data;
+    char *data; /* NULL: it could not be read, failure says why */
     size_t len;
+    char *failure;
     bool is_module;
 };
 
@@ -37,6 +38,7 @@ static void free_stored(void *value)
     struct stored *s = value;
     mem_free(s->path);
     mem_free(s->data);
+    mem_free(s->failure);
     mem_free(s);
 }
 
@@ -273,15 +275,24 @@ static char *read_whole(const char *path, size_t *len, struct error *err)
 static struct stored *load(struct files *files, const char *key, const char *path, struct error *err)
 {
     struct stored *s = map_get(&files->stored, key, strlen(key));
-    if (s)
+    if (s && s->data)
         return s;
+    if (s && files->frozen) {
+        error_set(err, EXIT_SCRIPT_EXCEPTION, "%s", s->failure);
+        return NULL;
+    }
     if (files->frozen) {
         error_set(err, EXIT_SCRIPT_EXCEPTION, "%s was not opened in the first init context, so it can't be opened now", path);
         return NULL;
     }
     size_t len = 0;
     char *data = path ? read_whole(path, &len, err) : remote_fetch(key, &len, err);
-    return data ? keep(files, key, path, data, len) : NULL;
+    s = keep(files, key, path, data, len);
+    if (data)
+        return s;
+    if (err)
+        s->failure = mem_strdup(err->text);
+    return NULL;
 }
 
 const char *files_module(struct files *files, const char *name, size_t *len, struct error *err)
@@ -387,7 +398,7 @@ bool files_patch_builtins(struct files *files)
     pthread_mutex_lock(&files->lock);
     for (struct map_entry *e = map_next(&files->stored, NULL); e && !found; e = map_next(&files->stored, e)) {
         struct stored *s = e->value;
-        found = s->is_module && patches_builtins(s->data);
+        found = s->is_module && s->data && patches_builtins(s->data);
     }
     pthread_mutex_unlock(&files->lock);
     return found;

@@ -7,11 +7,14 @@
 
 JSValue k6_make(JSContext *ctx);
 JSValue crypto_make(JSContext *ctx);
+JSValue csv_make(JSContext *ctx);
 JSValue data_make(JSContext *ctx);
 JSValue encoding_make(JSContext *ctx);
 JSValue execution_make(JSContext *ctx);
+JSValue fs_make(JSContext *ctx);
 JSValue http_make(JSContext *ctx);
 JSValue metrics_make(JSContext *ctx);
+JSValue streams_make(JSContext *ctx);
 JSValue timers_make(JSContext *ctx);
 JSValue x509_make(JSContext *ctx);
 
