@@ -78,6 +78,11 @@ void http_client_free(struct http_client *client)
     mem_free(client);
 }
 
+struct conn_counter *http_client_counter(struct http_client *client)
+{
+    return &client->bytes;
+}
+
 struct conn_counter http_client_take_bytes(struct http_client *client)
 {
     struct conn_counter bytes = client->bytes;

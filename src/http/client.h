@@ -38,6 +38,8 @@ void http_worker_free(struct http_worker *worker);
 struct http_client *http_client_new(struct http_worker *worker, unsigned vu_index);
 void http_client_free(struct http_client *client); /* closes connections, cancels nothing: cancel first */
 void http_client_close_idle(struct http_client *client);
+/* What connections beside the client's own (a WebSocket's) add their bytes to. */
+struct conn_counter *http_client_counter(struct http_client *client);
 /* Bytes moved on the wire since the last call (data_sent, data_received). */
 struct conn_counter http_client_take_bytes(struct http_client *client);
 

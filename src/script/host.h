@@ -52,6 +52,9 @@ enum js_class {
     JS_CLASS_WRITABLE_STREAM,
     JS_CLASS_STREAM_WRITER,
     JS_CLASS_SINK_CONTROLLER,
+    JS_CLASS_WS_SOCKET,
+    JS_CLASS_WEBSOCKET,
+    JS_CLASS_BLOB,
 };
 
 /* ---- the loaded script: one a process ---- */
@@ -157,6 +160,7 @@ struct vu {
     char *abort_message;
     bool timed_out;
     bool dying;
+    bool awaits_event; /* blocked in its event loop, not in a call of the script */
     uint64_t id_in_test, id_in_instance;
     int64_t slice_end_ns;
     /* messages from other threads */

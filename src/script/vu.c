@@ -163,7 +163,8 @@ void vu_operation_end(struct vu *vu, struct vu_operation *operation)
         node_remove(&operation->node);
     operation->ended = true;
     node_add_tail(&vu->events, &operation->node);
-    vu_unblock(vu);
+    if (vu->awaits_event) /* not while it is in a blocking call, which has its own end */
+        vu_unblock(vu);
 }
 
 static void run_jobs(struct vu *vu)
@@ -191,9 +192,10 @@ static bool run_one_event(struct vu *vu)
 
 static bool wait_for_event(struct vu *vu)
 {
-    if (!vu_timers_pending(vu))
-        return vu_block(vu, NULL, NULL);
-    return vu_sleep_until(vu, vu_timers_next_due(vu));
+    vu->awaits_event = true;
+    bool went_on = vu_timers_pending(vu) ? vu_sleep_until(vu, vu_timers_next_due(vu)) : vu_block(vu, NULL, NULL);
+    vu->awaits_event = false;
+    return went_on;
 }
 
 bool vu_run_events(struct vu *vu, bool (*stop)(void *arg), void *arg)

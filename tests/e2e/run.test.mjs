@@ -327,3 +327,21 @@ export default () => { http.get('${server.base}/'); };` });
   const result = await run(['k6', 'run', 'a.js'], { cwd: folder });
   assert.match(result.stdout, /http_req_failed\.*: 0\.00%\s+0 out of 4/, result.stderr);
 });
+
+test('a blocking call is not woken by an asyncRequest that ends meanwhile', async (t) => {
+  const { base } = await serve(t, (req, res) => setTimeout(() => res.end(req.url), req.url === '/slow' ? 200 : 10));
+  const folder = scratch(t, {
+    's.js': `import http from 'k6/http'; import { sleep } from 'k6';
+export default async function () {
+  const first = http.asyncRequest('GET', '${base}/a');
+  console.log('body ' + http.get('${base}/slow').body);
+  const begun = Date.now(), second = http.asyncRequest('GET', '${base}/b');
+  sleep(0.2);
+  console.log('slept ' + (Date.now() - begun >= 199), (await first).body, (await second).body);
+}`,
+  });
+  const { code, stderr } = await run(['run', '--log-format', 'raw', join(folder, 's.js')]);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /body \/slow/);
+  assert.match(stderr, /slept true \/a \/b/);
+});

@@ -17,6 +17,8 @@ static const struct k6_module modules[] = {
     {"k6/http", http_make, NULL},
     {"k6/metrics", metrics_make, NULL},
     {"k6/timers", timers_make, NULL},
+    {"k6/websockets", websockets_make, NULL},
+    {"k6/ws", ws_make, NULL},
 };
 
 const struct k6_module *k6_module_find(const char *name)

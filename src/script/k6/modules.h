@@ -16,6 +16,8 @@ JSValue http_make(JSContext *ctx);
 JSValue metrics_make(JSContext *ctx);
 JSValue streams_make(JSContext *ctx);
 JSValue timers_make(JSContext *ctx);
+JSValue websockets_make(JSContext *ctx);
+JSValue ws_make(JSContext *ctx);
 JSValue x509_make(JSContext *ctx);
 
 /* Globals: TextEncoder and TextDecoder, crypto. */
