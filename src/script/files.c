@@ -10,20 +10,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base64.h"
 #include "core/buf.h"
 #include "core/error.h"
 #include "core/exit_codes.h"
 #include "core/map.h"
 #include "core/mem.h"
 #include "core/text.h"
+#include "script/esbuild.h"
 #include "script/remote.h"
+#include "script/source_map.h"
 
 struct stored {
     char *path; /* on disk; NULL: not from a file */
     char *data; /* NULL: it could not be read, failure says why */
     size_t len;
     char *failure;
-    bool is_module;
+    char *original; /* of a module that was not JavaScript; NULL: data */
+    struct source_map *map;
+    bool is_module, map_read;
 };
 
 struct files {
@@ -39,6 +44,8 @@ static void free_stored(void *value)
     mem_free(s->path);
     mem_free(s->data);
     mem_free(s->failure);
+    mem_free(s->original);
+    source_map_free(s->map);
     mem_free(s);
 }
 
@@ -225,12 +232,20 @@ static char *resolve_mapped(const char *base, const char *specifier, struct erro
         mem_free(path);
         return url;
     }
+    char *folder = remote_base || strstr(specifier, "://") ? NULL : dir_of(base);
+    char *home = folder ? esbuild_find_package(folder, specifier) : NULL;
+    mem_free(folder);
+    if (home) {
+        char *name = mem_printf("npm:%s/node_modules/%s", home, specifier);
+        mem_free(home);
+        return name;
+    }
     if (strstr(specifier, "://"))
         error_set(err, EXIT_SCRIPT_EXCEPTION, "the module specifier \"%s\" has a scheme that is not supported: only file:// and https:// are", specifier);
     else
         error_set(err, EXIT_SCRIPT_EXCEPTION,
                   "the module specifier \"%s\" couldn't be recognised: a local file begins with \"./\", \"../\" or \"/\", a "
-                  "k6 module with \"k6\"; other names need an entry in an import map (--import-map FILE)", specifier);
+                  "k6 module with \"k6\"; other names need a package in node_modules or an entry in an import map (--import-map FILE)", specifier);
     return NULL;
 }
 
@@ -271,6 +286,23 @@ static char *read_whole(const char *path, size_t *len, struct error *err)
     return buf_take(&data);
 }
 
+/* "npm:/folder/node_modules/name" */
+static char *load_package(const char *key, size_t *len, struct error *err)
+{
+    const char *name = strstr(key, "/node_modules/");
+    char *folder = mem_strndup(key + 4, (size_t)(name - key) - 4);
+    char *data = esbuild_package(folder, name + 14, len, err);
+    mem_free(folder);
+    return data;
+}
+
+/* A module's name, not a data file's: open() keys its files by their path. */
+static bool is_typescript(const char *key)
+{
+    size_t len = strlen(key);
+    return has_scheme(key, "file://") && len > 3 && strcmp(key + len - 3, ".ts") == 0;
+}
+
 /* With the lock held. */
 static struct stored *load(struct files *files, const char *key, const char *path, struct error *err)
 {
@@ -286,8 +318,19 @@ static struct stored *load(struct files *files, const char *key, const char *pat
         return NULL;
     }
     size_t len = 0;
-    char *data = path ? read_whole(path, &len, err) : remote_fetch(key, &len, err);
+    char *data, *original = NULL;
+    if (path)
+        data = read_whole(path, &len, err);
+    else if (has_scheme(key, "npm:"))
+        data = load_package(key, &len, err);
+    else
+        data = remote_fetch(key, &len, err);
+    if (data && is_typescript(key)) {
+        original = data;
+        data = esbuild_typescript(path, original, len, &len, err);
+    }
     s = keep(files, key, path, data, len);
+    s->original = original;
     if (data)
         return s;
     if (err)
@@ -329,6 +372,69 @@ const char *files_open(struct files *files, const char *base, const char *path, 
     if (full_path)
         *full_path = s->path;
     return s->data;
+}
+
+/* ---- source maps ---- */
+
+const char *files_original(struct files *files, const char *name)
+{
+    pthread_mutex_lock(&files->lock);
+    struct stored *s = map_get(&files->stored, name, strlen(name));
+    pthread_mutex_unlock(&files->lock);
+    return s ? s->original ? s->original : s->data : NULL;
+}
+
+/* The map that a module's last lines name: within the text, or a file beside it. */
+static struct source_map *read_map(const struct stored *s)
+{
+    static const char mark[] = "\n//# sourceMappingURL=", inline_mark[] = "data:application/json;base64,";
+    const char *at = NULL;
+    for (const char *next = s->data; next && (next = strstr(next, mark)) != NULL; next++)
+        at = next;
+    if (!at)
+        return NULL;
+    struct text url = text_trim(text_of(at + sizeof(mark) - 1));
+    struct source_map *map = NULL;
+    struct buf json = {0};
+    if (text_starts(url, inline_mark)) {
+        if (base64_decode(&json, url.data + sizeof(inline_mark) - 1, url.len - (sizeof(inline_mark) - 1), BASE64_STD))
+            map = source_map_read(json.data ? json.data : "", json.len);
+        buf_free(&json);
+    } else if (s->path && url.len < 1024) {
+        size_t len;
+        char *relative = mem_strndup(url.data, url.len), *dir = dir_of(s->path), *path = clean_path(dir, relative), *text = read_whole(path, &len, NULL);
+        if (text)
+            map = source_map_read(text, len);
+        mem_free(text);
+        mem_free(path);
+        mem_free(dir);
+        mem_free(relative);
+    }
+    return map;
+}
+
+char *files_place(struct files *files, const char *name, int *line, int *column)
+{
+    const char *source = NULL;
+    char *result = NULL;
+    pthread_mutex_lock(&files->lock);
+    struct stored *s = map_get(&files->stored, name, strlen(name));
+    if (s && s->data && !s->map_read) {
+        s->map_read = true;
+        s->map = read_map(s);
+    }
+    if (s && s->map && source_map_find(s->map, *line, *column, &source, line, column)) {
+        if (s->original || !source || !s->path) {
+            result = mem_strdup(name);
+        } else {
+            char *dir = dir_of(s->path), *path = clean_path(dir, source);
+            result = files_url_of_path(path);
+            mem_free(path);
+            mem_free(dir);
+        }
+    }
+    pthread_mutex_unlock(&files->lock);
+    return result;
 }
 
 /* ---- does the script patch built-ins? ---- */

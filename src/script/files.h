@@ -23,6 +23,11 @@ void files_freeze(struct files *files);
 char *files_resolve(struct files *files, const char *base, const char *specifier, struct error *err);
 /* The text of a module by its resolved name; the store keeps it. NULL with err. */
 const char *files_module(struct files *files, const char *name, size_t *len, struct error *err);
+/* As it was written: for TypeScript the text before it was made JavaScript. NULL when it is not in the store. */
+const char *files_original(struct files *files, const char *name);
+/* Where a place in a module (line and column from 1) was written, by its source map: changes them, and gives the
+ * source's module name (heap). NULL when the module has no map or the map no answer. */
+char *files_place(struct files *files, const char *name, int *line, int *column);
 /* A data file by a path relative to the module base: the bytes stay in the store. NULL with err.
  * full_path (may be NULL) gets the absolute path, owned by the store. */
 const char *files_open(struct files *files, const char *base, const char *path, size_t *len, const char **full_path, struct error *err);

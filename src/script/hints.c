@@ -89,10 +89,9 @@ static void add_source(struct buf *out, struct realm *realm, const char *text)
 {
     char *module;
     int line, column;
-    size_t len;
     if (!find_place(text, &module, &line, &column))
         return;
-    const char *source = files_module(realm->script->files, module, &len, NULL);
+    const char *source = files_original(realm->script->files, module);
     struct text code = source ? source_line(source, line) : (struct text){NULL, 0};
     if (code.data && code.len < 500) {
         buf_printf(out, "\n\n    %d | %.*s\n", line, (int)code.len, code.data);

@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/text.h"
+#include "script/files.h"
 #include "script/host.h"
 
 JSValue js_throw_error(JSContext *ctx, const char *format, ...)
@@ -55,6 +56,34 @@ JSValue js_settled(JSContext *ctx, JSValue value)
     return promise;
 }
 
+/* A line of a stack ("at f (file:///a.ts:3:7)"), with the place where it was written. */
+static void add_stack_line(struct buf *out, struct script *script, struct text line)
+{
+    buf_add_text(out, "\n\t");
+    const char *open = memchr(line.data, '(', line.len), *begin = open ? open + 1 : NULL;
+    struct text place = begin ? (struct text){begin, (size_t)(line.data + line.len - begin)} : (struct text){NULL, 0};
+    if (place.len && place.data[place.len - 1] == ')')
+        place.len--;
+    size_t colons[2] = {0, 0}, found = 0;
+    for (size_t i = place.len; i > 0 && found < 2; i--)
+        if (place.data[i - 1] == ':')
+            colons[found++] = i - 1;
+    int64_t row, column;
+    if (found < 2 || !text_to_int((struct text){place.data + colons[1] + 1, colons[0] - colons[1] - 1}, &row) ||
+        !text_to_int((struct text){place.data + colons[0] + 1, place.len - colons[0] - 1}, &column)) {
+        buf_add(out, line.data, line.len);
+        return;
+    }
+    int at_line = (int)row, at_column = (int)column;
+    char *name = mem_strndup(place.data, colons[1]), *source = files_place(script->files, name, &at_line, &at_column);
+    if (source)
+        buf_printf(out, "%.*s%s:%d:%d)", (int)(begin - line.data), line.data, source, at_line, at_column);
+    else
+        buf_add(out, line.data, line.len);
+    mem_free(source);
+    mem_free(name);
+}
+
 char *js_error_text(JSContext *ctx, JSValueConst error)
 {
     struct buf out = {0};
@@ -70,7 +99,7 @@ char *js_error_text(JSContext *ctx, JSValueConst error)
         for (struct text left = text_of(lines), rest; left.data && left.len; left = rest) {
             struct text line = text_trim(text_cut(left, '\n', &rest));
             if (line.len)
-                buf_printf(&out, "\n\t%.*s", (int)line.len, line.data);
+                add_stack_line(&out, script_of(ctx), line);
         }
         JS_FreeCString(ctx, lines);
         JS_FreeValue(ctx, stack);
