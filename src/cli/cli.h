@@ -20,6 +20,8 @@ struct cli_run {
     size_t env_count, env_cap;
     const char **outputs;
     size_t output_count, output_cap;
+    const char **secret_sources;
+    size_t secret_count, secret_cap;
     bool quiet, no_color, verbose, no_thresholds, linger, new_machine_summary, base_compatibility;
     bool include_system_env;
     const char *log_output, *log_format, *config, *summary_mode, *summary_export, *import_map;

@@ -76,7 +76,7 @@ bool cli_test_config(struct cli_run *cli, struct test_config *config, char **std
         return false;
     *config = (struct test_config){
         .script = {.path = cli->script, .env = (const char *const *)cli->env_pairs, .env_count = cli->env_count, .import_map = cli->import_map,
-                   .isolation = cli->isolation, .base_compatibility = cli->base_compatibility},
+                   .secret_sources = cli->secret_sources, .secret_source_count = cli->secret_count, .isolation = cli->isolation, .base_compatibility = cli->base_compatibility},
         .file = cli->has_file ? &cli->file : NULL, .env = &cli->env, .flags = &cli->flags, .no_thresholds = cli->no_thresholds,
         .full_summary = strcmp(cli->summary_mode, "full") == 0, .workers = cli->workers, .http_debug = print_debug};
     if (strcmp(cli->script, "-") != 0)

@@ -18,7 +18,7 @@ extern char **environ;
 enum flag_id {
     FLAG_CONFIG, FLAG_ENV, FLAG_INCLUDE_ENV, FLAG_COMPATIBILITY, FLAG_NO_THRESHOLDS, FLAG_SUMMARY_MODE,
     FLAG_SUMMARY_EXPORT, FLAG_MACHINE_SUMMARY, FLAG_OUT, FLAG_LINGER, FLAG_NO_USAGE_REPORT, FLAG_LOG_OUTPUT, FLAG_LOG_FORMAT, FLAG_NO_COLOR,
-    FLAG_VERBOSE, FLAG_QUIET, FLAG_IMPORT_MAP, FLAG_ISOLATION, FLAG_WORKERS, FLAG_REQUIREMENTS,
+    FLAG_VERBOSE, FLAG_QUIET, FLAG_IMPORT_MAP, FLAG_ISOLATION, FLAG_WORKERS, FLAG_REQUIREMENTS, FLAG_SECRET_SOURCE,
 };
 
 struct flag {
@@ -46,6 +46,7 @@ static const struct flag flags[] = {
     {"no-color", 0, false, FLAG_NO_COLOR, "K6_NO_COLOR", "", "no colours"},
     {"verbose", 'v', false, FLAG_VERBOSE, NULL, "", "log debug messages too"},
     {"quiet", 'q', false, FLAG_QUIET, NULL, "", "no banner, description or progress"},
+    {"secret-source", 0, true, FLAG_SECRET_SOURCE, "K6_SECRET_SOURCE", "TYPE=ARGS", "secrets for k6/secrets: file=PATH or mock=key=value (repeatable)"},
     {"import-map", 0, true, FLAG_IMPORT_MAP, "LTLAB_IMPORT_MAP", "FILE", "where bare and remote imports come from (the web's import-map format)"},
     {"isolation", 0, true, FLAG_ISOLATION, "LTLAB_ISOLATION", "MODE", "auto, realm (VUs share built-in objects) or vu"},
     {"workers", 0, true, FLAG_WORKERS, "LTLAB_WORKERS", "N", "worker threads (default: one a core)"},
@@ -143,6 +144,10 @@ static bool apply_text(struct cli_run *cli, const struct flag *flag, const char 
     case FLAG_OUT:
         mem_grow(&cli->outputs, &cli->output_cap, cli->output_count + 1, sizeof(cli->outputs[0]));
         cli->outputs[cli->output_count++] = value;
+        return true;
+    case FLAG_SECRET_SOURCE:
+        mem_grow(&cli->secret_sources, &cli->secret_cap, cli->secret_count + 1, sizeof(cli->secret_sources[0]));
+        cli->secret_sources[cli->secret_count++] = value;
         return true;
     case FLAG_LOG_OUTPUT:
         cli->log_output = value;
@@ -355,6 +360,15 @@ static bool read_variables(struct cli_run *cli, struct error *err)
     return options_parse_env(&cli->env, get_variable, err);
 }
 
+/* A repeatable flag wins over its environment variable, whose value comes first in the list. */
+static void prefer_flags(const char **list, size_t *count, size_t from_env)
+{
+    if (!from_env || *count == from_env)
+        return;
+    memmove(list, list + from_env, (*count - from_env) * sizeof(list[0]));
+    *count -= from_env;
+}
+
 bool cli_parse(struct cli_run *cli, int argc, char **argv, bool system_env_default, struct error *err)
 {
     struct args a = {argc, 0, argv};
@@ -366,7 +380,7 @@ bool cli_parse(struct cli_run *cli, int argc, char **argv, bool system_env_defau
     options_init(&cli->file);
     if (!read_variables(cli, err))
         return false;
-    size_t outputs_from_env = cli->output_count;
+    size_t outputs_from_env = cli->output_count, secrets_from_env = cli->secret_count;
     while (a.at < a.argc) {
         char *text = argv[a.at++];
         bool is_flag = !only_names && text[0] == '-' && text[1];
@@ -386,10 +400,8 @@ bool cli_parse(struct cli_run *cli, int argc, char **argv, bool system_env_defau
     }
     if (cli->include_system_env)
         add_system_env(cli);
-    if (cli->output_count > outputs_from_env && outputs_from_env) { /* flags win over K6_OUT */
-        memmove(cli->outputs, cli->outputs + outputs_from_env, (cli->output_count - outputs_from_env) * sizeof(cli->outputs[0]));
-        cli->output_count -= outputs_from_env;
-    }
+    prefer_flags(cli->outputs, &cli->output_count, outputs_from_env);
+    prefer_flags(cli->secret_sources, &cli->secret_count, secrets_from_env);
     return true;
 }
 
@@ -399,6 +411,7 @@ void cli_fini(struct cli_run *cli)
         mem_free((char *)(uintptr_t)cli->env_pairs[i]);
     mem_free(cli->env_pairs);
     mem_free(cli->outputs);
+    mem_free(cli->secret_sources);
     options_fini(&cli->env);
     options_fini(&cli->flags);
     options_fini(&cli->file);

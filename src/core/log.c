@@ -27,6 +27,8 @@ static struct {
     int64_t start_ns;
     void (*before)(void), (*after)(void);
     bool configured;
+    char **secrets;
+    size_t secret_count, secret_cap;
 } the_log = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = LOG_INFO};
 
 const char *log_level_name(enum log_level level)
@@ -112,6 +114,11 @@ void log_close(void)
     } else if (the_log.out) {
         fflush(the_log.out);
     }
+    for (size_t i = 0; i < the_log.secret_count; i++)
+        mem_free(the_log.secrets[i]);
+    mem_free(the_log.secrets);
+    the_log.secrets = NULL;
+    the_log.secret_count = the_log.secret_cap = 0;
     pthread_mutex_unlock(&the_log.lock);
 }
 
@@ -216,8 +223,53 @@ static void format_json(struct buf *out, enum log_level level, const struct log_
     buf_add_text(out, "\"}");
 }
 
+static void redact_one(struct buf *line, const char *secret)
+{
+    static const char mark[] = "***SECRET_REDACTED***";
+    size_t len = strlen(secret);
+    char *at = memmem(line->data, line->len, secret, len);
+    if (!at)
+        return;
+    struct buf clean = {0};
+    const char *from = line->data, *end = line->data + line->len;
+    for (; at; at = memmem(from, (size_t)(end - from), secret, len)) {
+        buf_add(&clean, from, (size_t)(at - from));
+        buf_add(&clean, mark, sizeof(mark) - 1);
+        from = at + len;
+    }
+    buf_add(&clean, from, (size_t)(end - from));
+    buf_free(line);
+    *line = clean;
+}
+
+/* A secret may stand in a message, and then the message is quoted: so it is looked for in what the formats get. */
+static char *redacted(const char *text, size_t *len)
+{
+    struct buf clean = {0};
+    buf_add(&clean, text, *len);
+    for (size_t i = 0; i < the_log.secret_count; i++)
+        redact_one(&clean, the_log.secrets[i]);
+    *len = clean.len;
+    return buf_take(&clean);
+}
+
+void log_add_secret(const char *secret)
+{
+    if (!secret[0])
+        return;
+    pthread_mutex_lock(&the_log.lock);
+    bool known = false;
+    for (size_t i = 0; i < the_log.secret_count && !known; i++)
+        known = strcmp(the_log.secrets[i], secret) == 0;
+    if (!known) {
+        mem_grow(&the_log.secrets, &the_log.secret_cap, the_log.secret_count + 1, sizeof(the_log.secrets[0]));
+        the_log.secrets[the_log.secret_count++] = mem_strdup(secret);
+    }
+    pthread_mutex_unlock(&the_log.lock);
+}
+
 /* Called with the lock held. */
-static void emit(FILE *to, bool terminal, enum log_level level, const struct log_field *fields, size_t count, const char *message, size_t len)
+static void write_line(FILE *to, bool terminal, enum log_level level, const struct log_field *fields, size_t count, const char *message, size_t len)
 {
     struct buf line = {0};
     if (the_log.format == LOG_FORMAT_JSON)
@@ -236,6 +288,26 @@ static void emit(FILE *to, bool terminal, enum log_level level, const struct log
     if (terminal && the_log.after)
         the_log.after();
     buf_free(&line);
+}
+
+/* Called with the lock held. */
+static void emit(FILE *to, bool terminal, enum log_level level, const struct log_field *fields, size_t count, const char *message, size_t len)
+{
+    if (!the_log.secret_count) {
+        write_line(to, terminal, level, fields, count, message, len);
+        return;
+    }
+    struct log_field clean[8] = {{0}};
+    char *text = redacted(message, &len);
+    count = count < 8 ? count : 8;
+    for (size_t i = 0; i < count; i++) {
+        size_t value_len = strlen(fields[i].value);
+        clean[i] = (struct log_field){fields[i].name, redacted(fields[i].value, &value_len)};
+    }
+    write_line(to, terminal, level, clean, count, text, len);
+    for (size_t i = 0; i < count; i++)
+        mem_free((char *)(uintptr_t)clean[i].value);
+    mem_free(text);
 }
 
 void log_write(enum log_level level, const struct log_field *fields, size_t field_count, const char *format, ...)

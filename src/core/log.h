@@ -40,6 +40,9 @@ void log_console(enum log_level level, const char *message, size_t len);
 /* The name k6 prints: "error", "warning", "info", "debug". */
 const char *log_level_name(enum log_level level);
 
+/* From now on this text appears as ***SECRET_REDACTED*** in every line. Empty texts are no secrets. Any thread. */
+void log_add_secret(const char *secret);
+
 /* Called around every write to a terminal, so that a progress display can get out of the way. */
 void log_set_terminal_hooks(void (*before)(void), void (*after)(void));
 

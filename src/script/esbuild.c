@@ -132,7 +132,7 @@ static void exchange(int to, int from, int errors, const char *input, size_t len
     }
 }
 
-static bool run_program(const char *const argv[], const char *input, size_t len, struct buf *out, struct buf *problems)
+static bool run_program(const char *folder, const char *const argv[], const char *input, size_t len, struct buf *out, struct buf *problems)
 {
     int in[2], result[2], errors[2], status = -1;
     pid_t child = -1;
@@ -149,6 +149,7 @@ static bool run_program(const char *const argv[], const char *input, size_t len,
     }
     fcntl(in[1], F_SETFL, O_NONBLOCK);
     posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addchdir_np(&actions, folder[0] ? folder : "/");
     posix_spawn_file_actions_adddup2(&actions, in[0], 0);
     posix_spawn_file_actions_adddup2(&actions, result[1], 1);
     posix_spawn_file_actions_adddup2(&actions, errors[1], 2);
@@ -167,7 +168,7 @@ static bool run_program(const char *const argv[], const char *input, size_t len,
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* folder: where the search for esbuild and for packages starts. */
+/* folder: where the search for esbuild starts and where it runs, which is where it looks for packages. */
 static char *run_esbuild(const char *folder, const char *const args[], size_t count, const char *input, size_t len, size_t *out_len, struct error *err)
 {
     const char *argv[24];
@@ -187,7 +188,7 @@ static char *run_esbuild(const char *folder, const char *const args[], size_t co
     argv[n] = NULL;
     struct buf out = {0}, problems = {0};
     char *result = NULL;
-    if (run_program(argv, input, len, &out, &problems)) {
+    if (run_program(folder, argv, input, len, &out, &problems)) {
         *out_len = out.len;
         result = buf_take(&out);
     } else {

@@ -27,6 +27,7 @@ struct http_client;
 struct http_worker;
 struct net;
 struct realm;
+struct secrets;
 struct shared_arrays;
 struct tag_cache;
 struct vu_timers;
@@ -63,6 +64,7 @@ struct script {
     const struct script_settings *settings; /* NULL until the options are known */
     struct script_stats stats;
     struct files *files;
+    struct secrets *secrets;
     struct shared_arrays *shared_arrays; /* k6/data; owned by k6/data.c */
     char *main_module;                   /* "file:///dir/script.js" */
     char *options_json;

@@ -14,6 +14,7 @@
 #include "core/mem.h"
 #include "script/files.h"
 #include "script/host.h"
+#include "script/secrets.h"
 
 void vu_wait_in_init(int64_t due_mono_ns)
 {
@@ -98,7 +99,8 @@ struct script *script_open(const struct script_config *config, struct error *err
     script->main_module = files_url_of_path(from_stdin ? "-" : config->path);
     if (script->files && from_stdin)
         files_put(script->files, script->main_module, config->text, config->text_len);
-    if (!script->files || !run_first_init(script, err)) {
+    script->secrets = script->files ? secrets_new(config->secret_sources, config->secret_source_count, err) : NULL;
+    if (!script->secrets || !run_first_init(script, err)) {
         script_free(script);
         return NULL;
     }
@@ -126,6 +128,7 @@ void script_free(struct script *script)
     mem_free(script->exports);
     shared_arrays_free(script->shared_arrays);
     files_free(script->files);
+    secrets_free(script->secrets);
     mem_free(script->main_module);
     mem_free(script->options_json);
     mem_free(script->setup_data);

@@ -60,6 +60,8 @@ struct script_config {
     const char *import_map; /* file or NULL */
     enum script_isolation isolation;
     bool base_compatibility; /* --compatibility-mode=base: no `global` */
+    const char *const *secret_sources; /* script/secrets.h */
+    size_t secret_source_count;
     struct registry *registry;
     struct tag_interner *tags;
 };

@@ -16,6 +16,7 @@ static const struct k6_module modules[] = {
     {"k6/experimental/streams", streams_make, NULL},
     {"k6/http", http_make, NULL},
     {"k6/metrics", metrics_make, NULL},
+    {"k6/secrets", secrets_make, NULL},
     {"k6/timers", timers_make, NULL},
     {"k6/websockets", websockets_make, NULL},
     {"k6/ws", ws_make, NULL},

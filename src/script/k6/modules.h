@@ -14,6 +14,7 @@ JSValue execution_make(JSContext *ctx);
 JSValue fs_make(JSContext *ctx);
 JSValue http_make(JSContext *ctx);
 JSValue metrics_make(JSContext *ctx);
+JSValue secrets_make(JSContext *ctx);
 JSValue streams_make(JSContext *ctx);
 JSValue timers_make(JSContext *ctx);
 JSValue websockets_make(JSContext *ctx);
