@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { join } from 'node:path';
 import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocketServer } from 'ws';
 import { run, scratch } from '../support/lab.mjs';
 
@@ -66,6 +67,7 @@ export default function () { session('', () => session('deflate')); }`;
   const { code, console: out, stderr } = await script(t, source);
   assert.equal(code, 0, stderr);
   assert.deepEqual(out, ['plain b 9 bytes 0,1,255 100000 13 closed 3999', 'deflate b 9 bytes 0,1,255 100000 13 closed 3999']);
+  for (let i = 0; i < 100 && seen.filter((s) => /^close/.test(s)).length < 2; i++) await sleep(20); // the server hears of it a little later
   assert.deepEqual(seen.filter((s) => /^close/.test(s)), ['close 3999 enough', 'close 3999 enough']);
   assert.equal(seen.filter((s) => s === 'ping').length, 2);
   assert.equal(seen[0], 'yes');
