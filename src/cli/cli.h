@@ -24,6 +24,8 @@ struct cli_run {
     size_t secret_count, secret_cap;
     bool quiet, no_color, verbose, no_thresholds, linger, new_machine_summary, base_compatibility;
     bool include_system_env;
+    const char *address; /* of the REST API; NULL: none */
+    bool address_by_flag;
     const char *log_output, *log_format, *config, *summary_mode, *summary_export, *import_map;
     enum script_isolation isolation;
     unsigned workers;
@@ -48,6 +50,12 @@ bool cli_test_config(struct cli_run *cli, struct test_config *config, char **std
 
 int cmd_run(struct cli_run *cli);
 int cmd_inspect(struct cli_run *cli);
+/* cmd_control.c: a test that runs, by its REST API. */
+int cmd_status(struct cli_run *cli);
+int cmd_pause(struct cli_run *cli);
+int cmd_resume(struct cli_run *cli);
+int cmd_scale(struct cli_run *cli);
+int cmd_stats(struct cli_run *cli);
 int cmd_lab_toy(int argc, char **argv);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/server.h"
 #include "cli/cli.h"
 #include "core/buf.h"
 #include "core/clock.h"
@@ -212,6 +213,21 @@ static void linger(void)
     sigwait(&set, &which);
 }
 
+/* False: it was asked for on the command line and can't be had. */
+static bool start_api(struct run *run, struct api_server **api)
+{
+    struct error err = {0};
+    struct cli_run *cli = run->cli;
+    *api = cli->address && cli->address[0] ? api_start(cli->address, run->test, &err) : NULL;
+    bool go_on = !err.text || !cli->address_by_flag;
+    if (err.text && go_on)
+        log_warning("%s", err.text);
+    else if (err.text)
+        log_error("%s", err.text);
+    error_clear(&err);
+    return go_on;
+}
+
 static int run_loaded(struct run *run)
 {
     struct cli_run *cli = run->cli;
@@ -221,7 +237,11 @@ static int run_loaded(struct run *run)
         print_description(run);
     if (!cli->quiet)
         run->progress = progress_new(stdout, isatty(STDOUT_FILENO), run->color);
+    struct api_server *api = NULL;
+    if (!start_api(run, &api))
+        return EXIT_CANNOT_START_API;
     test_run(run->test, &watcher, &result);
+    api_stop(api);
     if (run->progress)
         show_progress(run, true);
     progress_free(run->progress);

@@ -78,7 +78,7 @@ bool cli_test_config(struct cli_run *cli, struct test_config *config, char **std
         .script = {.path = cli->script, .env = (const char *const *)cli->env_pairs, .env_count = cli->env_count, .import_map = cli->import_map,
                    .secret_sources = cli->secret_sources, .secret_source_count = cli->secret_count, .isolation = cli->isolation, .base_compatibility = cli->base_compatibility},
         .file = cli->has_file ? &cli->file : NULL, .env = &cli->env, .flags = &cli->flags, .no_thresholds = cli->no_thresholds,
-        .full_summary = strcmp(cli->summary_mode, "full") == 0, .workers = cli->workers, .http_debug = print_debug};
+        .has_api = cli->address != NULL, .full_summary = strcmp(cli->summary_mode, "full") == 0, .workers = cli->workers, .http_debug = print_debug};
     if (strcmp(cli->script, "-") != 0)
         return true;
     if (!read_all(stdin, &text))

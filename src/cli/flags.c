@@ -18,7 +18,7 @@ extern char **environ;
 enum flag_id {
     FLAG_CONFIG, FLAG_ENV, FLAG_INCLUDE_ENV, FLAG_COMPATIBILITY, FLAG_NO_THRESHOLDS, FLAG_SUMMARY_MODE,
     FLAG_SUMMARY_EXPORT, FLAG_MACHINE_SUMMARY, FLAG_OUT, FLAG_LINGER, FLAG_NO_USAGE_REPORT, FLAG_LOG_OUTPUT, FLAG_LOG_FORMAT, FLAG_NO_COLOR,
-    FLAG_VERBOSE, FLAG_QUIET, FLAG_IMPORT_MAP, FLAG_ISOLATION, FLAG_WORKERS, FLAG_REQUIREMENTS, FLAG_SECRET_SOURCE,
+    FLAG_VERBOSE, FLAG_QUIET, FLAG_IMPORT_MAP, FLAG_ISOLATION, FLAG_WORKERS, FLAG_REQUIREMENTS, FLAG_SECRET_SOURCE, FLAG_ADDRESS,
 };
 
 struct flag {
@@ -46,6 +46,7 @@ static const struct flag flags[] = {
     {"no-color", 0, false, FLAG_NO_COLOR, "K6_NO_COLOR", "", "no colours"},
     {"verbose", 'v', false, FLAG_VERBOSE, NULL, "", "log debug messages too"},
     {"quiet", 'q', false, FLAG_QUIET, NULL, "", "no banner, description or progress"},
+    {"address", 'a', true, FLAG_ADDRESS, "K6_ADDRESS", "HOST:PORT", "run: serve the REST API there; status, pause, resume, scale, stats: where it is (localhost:6565)"},
     {"secret-source", 0, true, FLAG_SECRET_SOURCE, "K6_SECRET_SOURCE", "TYPE=ARGS", "secrets for k6/secrets: file=PATH or mock=key=value (repeatable)"},
     {"import-map", 0, true, FLAG_IMPORT_MAP, "LTLAB_IMPORT_MAP", "FILE", "where bare and remote imports come from (the web's import-map format)"},
     {"isolation", 0, true, FLAG_ISOLATION, "LTLAB_ISOLATION", "MODE", "auto, realm (VUs share built-in objects) or vu"},
@@ -56,7 +57,7 @@ static const struct flag flags[] = {
 static const struct {
     char letter;
     const char *option;
-} letters[] = {{'u', "vus"}, {'d', "duration"}, {'i', "iterations"}, {'s', "stage"}, {'w', "throw"}};
+} letters[] = {{'p', "paused"}, {'u', "vus"}, {'d', "duration"}, {'i', "iterations"}, {'s', "stage"}, {'w', "throw"}};
 
 static const struct flag *find(const char *name, size_t len)
 {
@@ -144,6 +145,9 @@ static bool apply_text(struct cli_run *cli, const struct flag *flag, const char 
     case FLAG_OUT:
         mem_grow(&cli->outputs, &cli->output_cap, cli->output_count + 1, sizeof(cli->outputs[0]));
         cli->outputs[cli->output_count++] = value;
+        return true;
+    case FLAG_ADDRESS:
+        cli->address = value;
         return true;
     case FLAG_SECRET_SOURCE:
         mem_grow(&cli->secret_sources, &cli->secret_cap, cli->secret_count + 1, sizeof(cli->secret_sources[0]));
@@ -307,7 +311,7 @@ static bool parse_letters(struct cli_run *cli, struct args *a, char *text, struc
                 flag = &flags[i];
         if (!option && !flag)
             return error_set(err, EXIT_GENERIC, "unknown shorthand flag: -%c; `ltlab help k6` lists the flags", *text);
-        bool is_bool = flag ? !flag->needs_value : *text == 'w';
+        bool is_bool = flag ? !flag->needs_value : *text == 'w' || *text == 'p';
         if (is_bool) {
             if (flag ? !apply(cli, flag, NULL, err) : !options_set_flag(&cli->flags, option, NULL, err))
                 return false;
@@ -381,6 +385,7 @@ bool cli_parse(struct cli_run *cli, int argc, char **argv, bool system_env_defau
     if (!read_variables(cli, err))
         return false;
     size_t outputs_from_env = cli->output_count, secrets_from_env = cli->secret_count;
+    const char *address_from_env = cli->address;
     while (a.at < a.argc) {
         char *text = argv[a.at++];
         bool is_flag = !only_names && text[0] == '-' && text[1];
@@ -400,6 +405,7 @@ bool cli_parse(struct cli_run *cli, int argc, char **argv, bool system_env_defau
     }
     if (cli->include_system_env)
         add_system_env(cli);
+    cli->address_by_flag = cli->address != address_from_env;
     prefer_flags(cli->outputs, &cli->output_count, outputs_from_env);
     prefer_flags(cli->secret_sources, &cli->secret_count, secrets_from_env);
     return true;
@@ -429,8 +435,8 @@ void cli_flags_help(struct buf *out)
 {
     buf_add_text(out, "Options of the test:\n");
     options_each_flag(help_row, out);
-    buf_add_text(out, "      short: -u vus, -d duration, -i iterations, -s stage, -w throw\n\nOther flags:\n");
+    buf_add_text(out, "      short: -u vus, -d duration, -i iterations, -s stage, -p paused, -w throw\n\nOther flags:\n");
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
         help_row(out, flags[i].name, flags[i].kind, flags[i].env, flags[i].help);
-    buf_add_text(out, "      short: -c config, -e env, -o out, -l linger, -v verbose, -q quiet\n");
+    buf_add_text(out, "      short: -a address, -c config, -e env, -o out, -l linger, -v verbose, -q quiet\n");
 }

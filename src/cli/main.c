@@ -13,6 +13,11 @@
 static const struct command commands[] = {
     {"run", "FILE", "run a test (FILE - reads standard input)", cmd_run, true},
     {"inspect", "FILE", "print the options of a script as JSON", cmd_inspect, false},
+    {"status", "", "what a running test does (REST API)", cmd_status, false},
+    {"pause", "", "pause a running test", cmd_pause, false},
+    {"resume", "", "let a paused test go on", cmd_resume, false},
+    {"scale", "-u VUS", "change the VUs of an externally-controlled scenario", cmd_scale, false},
+    {"stats", "", "the metrics of a running test", cmd_stats, false},
 };
 
 static int print_version(void)
@@ -111,5 +116,8 @@ int main(int argc, char **argv)
         return k6_main(argc - 2, argv + 2, false);
     if (strcmp(argv[1], "lab") == 0 && argc > 2 && strcmp(argv[2], "toy") == 0)
         return cmd_lab_toy(argc - 3, argv + 3);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) /* `ltlab scale` for `ltlab k6 scale` */
+        if (strcmp(commands[i].name, argv[1]) == 0)
+            return k6_main(argc - 1, argv + 1, false);
     return unknown_command(argv[1], false);
 }

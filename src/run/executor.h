@@ -18,7 +18,7 @@ struct slot {
     struct list_node waiting; /* linked: it gets the next VU that becomes free. Control thread */
     struct task left_task;  /* worker -> control: the VU has left */
     struct timer cut_timer; /* ramping-vus: end of gracefulRampDown */
-    atomic_bool active;     /* ramping-vus: may begin iterations */
+    atomic_bool active;     /* ramping-vus, externally-controlled: may begin iterations */
     int64_t done;           /* per-vu-iterations: begun so far. VU's thread */
     /* arrival rates, under run->lock */
     bool has_pending;
@@ -40,7 +40,7 @@ struct executor {
 };
 
 extern const struct executor constant_vus_executor, ramping_vus_executor, shared_iterations_executor, per_vu_iterations_executor,
-    arrival_rate_executor;
+    arrival_rate_executor, externally_controlled_executor;
 
 struct scenario_run {
     struct iteration_source source; /* first: VUs hold pointers to it */
@@ -64,7 +64,8 @@ struct scenario_run {
     /* ramping-vus */
     struct vu_step *steps;
     size_t step_count, step;
-    int64_t wanted;
+    int64_t wanted; /* externally-controlled too */
+    atomic_bool paused; /* externally-controlled: VUs wait between iterations */
     /* arrival rates */
     pthread_mutex_t lock;
     struct slot *free_head, *free_tail; /* under the lock */
@@ -96,6 +97,10 @@ void run_attach_all(struct scenario_run *run);
 void slot_stop_waiting(struct slot *slot); /* fine when it does not wait */
 /* The slot gets this VU. */
 void slot_attach_vu(struct slot *slot, struct vu *vu);
+/* ramping-vus and externally-controlled: from now on so many looping VUs, those above finish within gracefulRampDown;
+ * and what follows when one has left that is wanted again. */
+void run_want_vus(struct scenario_run *run, int64_t vus, int64_t at_ns);
+void run_wanted_slot_left(struct scenario_run *run, struct slot *slot);
 /* A VU that the run does not need. */
 void run_give(struct scenario_run *run, struct vu *vu);
 /* Numbers the next iteration of the run. */

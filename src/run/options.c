@@ -13,7 +13,7 @@
 #include "run/options_private.h"
 
 const struct option_row option_rows[] = {
-    {"paused", KIND_BOOL, "K6_PAUSED", NULL, NULL},
+    {"paused", KIND_BOOL, "K6_PAUSED", "paused", "wait before the start until the test is resumed (needs --address)"},
     {"vus", KIND_INT, "K6_VUS", "vus", "number of virtual users"},
     {"duration", KIND_DURATION, "K6_DURATION", "duration", "how long to run, like 30s or 5m"},
     {"iterations", KIND_INT, "K6_ITERATIONS", "iterations", "number of iterations, shared by all VUs"},

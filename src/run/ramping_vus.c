@@ -19,7 +19,7 @@ static void lower_slot(struct scenario_run *run, struct slot *slot, int64_t now_
         timer_start(run->schedule->loop, &slot->cut_timer, now_ns + run->config->graceful_ramp_down_ns);
 }
 
-static void want(struct scenario_run *run, int64_t vus, int64_t at_ns)
+void run_want_vus(struct scenario_run *run, int64_t vus, int64_t at_ns)
 {
     for (; run->wanted < vus; run->wanted++)
         raise_slot(run, &run->slots[run->wanted]);
@@ -31,7 +31,7 @@ static void tick(struct scenario_run *run)
 {
     int64_t now = loop_now_ns(run->schedule->loop);
     while (run->step < run->step_count && run->start_ns + run->steps[run->step].time_ns <= now) {
-        want(run, run->steps[run->step].vus, run->start_ns + run->steps[run->step].time_ns);
+        run_want_vus(run, run->steps[run->step].vus, run->start_ns + run->steps[run->step].time_ns);
         run->step++;
     }
     if (run->step < run->step_count)
@@ -53,10 +53,10 @@ static enum next_verdict next(struct scenario_run *run, struct slot *slot, int64
 }
 
 /* It was wanted again between its decision to leave and now. */
-static void left(struct scenario_run *run, struct slot *slot)
+void run_wanted_slot_left(struct scenario_run *run, struct slot *slot)
 {
     if (atomic_load(&slot->active))
         slot_attach(slot);
 }
 
-const struct executor ramping_vus_executor = {.begin = begin, .tick = tick, .next = next, .slot_left = left};
+const struct executor ramping_vus_executor = {.begin = begin, .tick = tick, .next = next, .slot_left = run_wanted_slot_left};

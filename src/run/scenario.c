@@ -14,7 +14,7 @@
 #define MAX_VUS INT64_C(100000000)
 
 static const char *const executor_names[] = {"constant-vus", "ramping-vus", "shared-iterations", "per-vu-iterations",
-                                             "constant-arrival-rate", "ramping-arrival-rate"};
+                                             "constant-arrival-rate", "ramping-arrival-rate", "externally-controlled"};
 
 const char *executor_name(enum executor_kind kind)
 {
@@ -34,7 +34,8 @@ static const struct field ramping_vus[] = {{"startVUs", FIELD_INT}, {"stages", F
 static const struct field iterations[] = {{"vus", FIELD_INT}, {"iterations", FIELD_INT}, {"maxDuration", FIELD_DURATION}, {0}};
 static const struct field constant_rate[] = {{"duration", FIELD_DURATION}, {"rate", FIELD_INT}, {"timeUnit", FIELD_DURATION}, {"preAllocatedVUs", FIELD_INT}, {"maxVUs", FIELD_INT}, {0}};
 static const struct field ramping_rate[] = {{"startRate", FIELD_INT}, {"timeUnit", FIELD_DURATION}, {"stages", FIELD_STAGES}, {"preAllocatedVUs", FIELD_INT}, {"maxVUs", FIELD_INT}, {0}};
-static const struct field *const fields_of[] = {constant_vus, ramping_vus, iterations, iterations, constant_rate, ramping_rate};
+static const struct field external[] = {{"vus", FIELD_INT}, {"duration", FIELD_DURATION}, {"maxVUs", FIELD_INT}, {0}};
+static const struct field *const fields_of[] = {constant_vus, ramping_vus, iterations, iterations, constant_rate, ramping_rate, external};
 
 static bool is_common(const char *name)
 {
@@ -58,13 +59,13 @@ static bool read_executor(json_t *value, enum executor_kind *kind, struct error 
     const char *name = json_string_value(json_object_get(value, "executor"));
     if (!name || !name[0])
         return error_set(err, EXIT_INVALID_CONFIG, "missing or empty type field");
-    for (int i = 0; i < 6; i++) {
+    for (size_t i = 0; i < sizeof(executor_names) / sizeof(executor_names[0]); i++) {
         if (strcmp(executor_names[i], name) == 0) {
             *kind = (enum executor_kind)i;
             return true;
         }
     }
-    return error_set(err, EXIT_INVALID_CONFIG, "unknown executor type '%s': use one of constant-vus, ramping-vus, shared-iterations, per-vu-iterations, constant-arrival-rate, ramping-arrival-rate", name);
+    return error_set(err, EXIT_INVALID_CONFIG, "unknown executor type '%s': use one of constant-vus, ramping-vus, shared-iterations, per-vu-iterations, constant-arrival-rate, ramping-arrival-rate, externally-controlled", name);
 }
 
 static json_t *normal_as(enum option_kind kind, json_t *value, struct error *err)
@@ -154,7 +155,7 @@ static void fill(struct options *o, json_t *shown, struct scenario_config *c)
     c->start_rate = get_int(shown, "startRate", 0);
     c->time_unit_ns = get_duration(shown, "timeUnit", SECOND_NS);
     c->pre_allocated_vus = get_int(shown, "preAllocatedVUs", 0);
-    c->max_vus = get_int(shown, "maxVUs", c->pre_allocated_vus);
+    c->max_vus = get_int(shown, "maxVUs", c->executor == EXECUTOR_EXTERNALLY_CONTROLLED ? c->vus : c->pre_allocated_vus);
     get_stages(o, shown, c);
 }
 
@@ -318,6 +319,16 @@ void scenario_validate(const struct scenario_config *c, json_t *shown, json_t *l
             mistake(list, "the startRate value can't be negative");
         check_arrival(c, shown, list);
         check_stages(c, shown, list);
+        break;
+    case EXECUTOR_EXTERNALLY_CONTROLLED:
+        if (c->vus < 0)
+            mistake(list, "the number of VUs can't be negative");
+        if (c->max_vus < c->vus || c->max_vus < 1)
+            mistake(list, "maxVUs must be at least 1 and can't be less than vus");
+        if (c->max_vus > MAX_VUS)
+            mistake(list, "maxVUs exceed the limit of %lld", (long long)MAX_VUS);
+        if (given(shown, "duration") && c->duration_ns != 0)
+            check_duration(shown, "duration", c->duration_ns, list);
         break;
     }
 }

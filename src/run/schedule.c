@@ -10,6 +10,8 @@
 
 #include "core/buf.h"
 #include "core/clock.h"
+#include "core/error.h"
+#include "core/exit_codes.h"
 #include "core/list.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -21,7 +23,8 @@
 #define SHORT_OF_VUS_NS (400 * NS_PER_MS)
 
 static const struct executor *const executors[] = {&constant_vus_executor, &ramping_vus_executor, &shared_iterations_executor,
-                                                   &per_vu_iterations_executor, &arrival_rate_executor, &arrival_rate_executor};
+                                                   &per_vu_iterations_executor, &arrival_rate_executor, &arrival_rate_executor,
+                                                   &externally_controlled_executor};
 
 /* ---- what VUs ask, on their threads ---- */
 
@@ -378,6 +381,49 @@ void schedule_abort(struct schedule *s)
     }
 }
 
+/* ---- control from outside ---- */
+
+static struct scenario_run *controlled_run(struct schedule *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->runs[i].config->executor == EXECUTOR_EXTERNALLY_CONTROLLED && s->runs[i].status == SCENARIO_RUNNING)
+            return &s->runs[i];
+    return NULL;
+}
+
+static bool no_controlled_run(struct error *err)
+{
+    return error_set(err, EXIT_INVALID_CONFIG, "no scenario with the executor externally-controlled runs now: only such a one can be changed from outside");
+}
+
+bool schedule_scale(struct schedule *s, int64_t vus, struct error *err)
+{
+    struct scenario_run *run = controlled_run(s);
+    if (!run)
+        return no_controlled_run(err);
+    if (vus < 0 || vus > run->slot_count)
+        return error_set(err, EXIT_INVALID_CONFIG, "scenario %s can have 0 to %lld VUs (maxVUs), not %lld", run->config->name, (long long)run->slot_count, (long long)vus);
+    run_want_vus(run, vus, loop_refresh_now(s->loop));
+    wake_all(run); /* those that wait while it is paused may have to leave */
+    return true;
+}
+
+bool schedule_pause(struct schedule *s, bool paused, struct error *err)
+{
+    struct scenario_run *run = controlled_run(s);
+    if (!run)
+        return no_controlled_run(err);
+    atomic_store(&run->paused, paused);
+    wake_all(run);
+    return true;
+}
+
+bool schedule_is_paused(struct schedule *s)
+{
+    struct scenario_run *run = controlled_run(s);
+    return run && atomic_load(&run->paused);
+}
+
 /* ---- looking ---- */
 
 size_t schedule_count(const struct schedule *s)
@@ -437,6 +483,14 @@ char *scenario_describe(const struct scenario_config *c, const struct segment *s
     case EXECUTOR_CONSTANT_VUS:
         buf_printf(&b, "%lld looping VUs for ", (long long)vus);
         add_time(&b, c->duration_ns);
+        buf_add_text(&b, " (");
+        break;
+    case EXECUTOR_EXTERNALLY_CONTROLLED:
+        buf_printf(&b, "Externally controlled execution with %lld VUs, %lld max VUs", (long long)c->vus, (long long)vus);
+        if (c->duration_ns) {
+            buf_add_text(&b, " for ");
+            add_time(&b, c->duration_ns);
+        }
         buf_add_text(&b, " (");
         break;
     case EXECUTOR_RAMPING_VUS:

@@ -11,6 +11,7 @@
 #include "run/vu_plan.h"
 #include "script/vu.h"
 
+struct error;
 struct loop;
 struct schedule;
 
@@ -40,6 +41,12 @@ void schedule_start(struct schedule *s, int64_t now_ns);
 void schedule_refuse(struct schedule *s);
 /* Ends everything: no new iterations, running ones are interrupted. all_done follows. */
 void schedule_abort(struct schedule *s);
+
+/* Changes the number of VUs of the scenario that is externally-controlled, or lets its VUs wait between iterations.
+ * False with err when there is none that runs, or the number is out of its range. */
+bool schedule_scale(struct schedule *s, int64_t vus, struct error *err);
+bool schedule_pause(struct schedule *s, bool paused, struct error *err);
+bool schedule_is_paused(struct schedule *s);
 
 /* For progress displays. */
 enum scenario_status { SCENARIO_WAITING, SCENARIO_RUNNING, SCENARIO_STOPPING, SCENARIO_DONE, SCENARIO_INTERRUPTED };

@@ -62,6 +62,8 @@ struct test {
     struct watch signals;
     int signal_count;
     bool in_setup, in_teardown, scenarios_done, stopping;
+    bool paused, tainted; /* paused: before the start */
+    enum test_phase phase;
     int exit_code;
     char *error;
     pthread_mutex_t abort_lock;
@@ -217,6 +219,7 @@ static void evaluate_thresholds(struct test *t, int64_t now)
         return;
     collector_collect(t->collector);
     thresholds_evaluate(t->thresholds, now - t->start_ns, false, &verdict);
+    t->tainted = verdict.failed != NULL;
     if (verdict.abort && !t->stopping) {
         char *message = mem_printf("thresholds on metrics '%s' were crossed; at least one has abortOnFail enabled, stopping test prematurely", verdict.failed);
         test_stop(t, EXIT_THRESHOLDS_FAILED, message);
@@ -273,8 +276,8 @@ static bool consolidate(struct test *t, struct error *err)
     }
     options_merge(&t->options, c->env, "environment");
     options_merge(&t->options, c->flags, "command line");
-    if (option_bool(&t->options, "paused"))
-        log_warning("the option paused is not supported (there is no REST API to resume by): the test starts at once");
+    if (option_bool(&t->options, "paused") && !c->has_api)
+        return error_set(err, EXIT_INVALID_CONFIG, "the option paused needs the REST API, by which the test is resumed: give --address HOST:PORT as well");
     if (script_function_count(t->script) == 0)
         return error_set(err, EXIT_GENERIC, "no exported functions in script: write `export default function () { ... }`");
     return options_derive(&t->options, err) && options_check_exec(&t->options, has_function, t->script, err);
@@ -427,6 +430,70 @@ void test_progress(struct test *t, struct test_progress *out)
         t->in_setup, t->in_teardown, t->schedule};
 }
 
+/* ---- control ---- */
+
+void test_post(struct test *t, struct task *task)
+{
+    loop_post(t->loop, task);
+}
+
+void test_turn(struct test *t)
+{
+    loop_turn(t->loop, clock_mono_ns() + NS_PER_MS);
+}
+
+struct test_status test_status(struct test *t)
+{
+    struct test_status status = {.phase = t->phase, .paused = t->paused || (t->schedule && schedule_is_paused(t->schedule)), .stopped = t->stopping,
+                                 .tainted = t->tainted, .vus = t->schedule ? schedule_active_vus(t->schedule) : 0,
+                                 .max_vus = atomic_load(&script_stats(t->script)->vus_initialized)};
+    status.running = t->phase >= TEST_STARTED && t->phase <= TEST_TEARDOWN && !t->stopping;
+    return status;
+}
+
+void test_stop_by_api(struct test *t)
+{
+    test_stop(t, EXIT_STOPPED_BY_API, "test run stopped from the REST API");
+}
+
+bool test_set_paused(struct test *t, bool paused, struct error *err)
+{
+    if (t->paused && !paused) {
+        t->paused = false;
+        return true;
+    }
+    if (!t->schedule)
+        return error_set(err, EXIT_INVALID_CONFIG, "the test can't be %s now", paused ? "paused" : "resumed");
+    return schedule_pause(t->schedule, paused, err);
+}
+
+bool test_scale(struct test *t, int64_t vus, struct error *err)
+{
+    if (!t->schedule)
+        return error_set(err, EXIT_INVALID_CONFIG, "no scenario runs yet");
+    return schedule_scale(t->schedule, vus, err);
+}
+
+struct summary *test_live_summary(struct test *t)
+{
+    if (!t->start_ns)
+        return NULL;
+    collector_collect(t->collector);
+    return collector_summary(t->collector, t->thresholds, clock_mono_ns() - t->start_ns);
+}
+
+static bool wait_for_resume(struct test *t)
+{
+    if (!option_bool(&t->options, "paused"))
+        return true;
+    t->phase = TEST_PAUSED;
+    t->paused = true;
+    log_info("The test is paused: resume it with `ltlab resume`, or PATCH /v1/status with paused: false");
+    while (t->paused && !t->stopping && !quit_now(t))
+        loop_turn(t->loop, INT64_MAX);
+    return !t->stopping && !quit_now(t);
+}
+
 /* ---- running ---- */
 
 static bool watch_signals(struct test *t, struct error *err)
@@ -489,6 +556,7 @@ static void vu_failed(void *arg, const struct error *err)
 static bool init_vus(struct test *t)
 {
     size_t count = (size_t)t->plan.planned_vus;
+    t->phase = TEST_MAKING_VUS;
     t->pool = (struct vu_pool){.loop = t->loop, .workers = t->workers, .worker_count = t->worker_count, .segment = &t->segment,
                                .failed = vu_failed, .arg = t};
     vu_pool_plan(&t->pool, count);
@@ -585,6 +653,7 @@ static bool run_setup(struct test *t)
         return true;
     struct vu_call call = {.function = "setup", .group = "setup", .timeout_ns = option_duration_ns(&t->options, "setupTimeout", 60 * NS_PER_S)};
     t->in_setup = true;
+    t->phase = TEST_SETUP;
     struct vu_call_result *result = run_single(t, &call);
     t->in_setup = false;
     bool fine = judge_call(t, "setup", result, EXIT_SETUP_TIMEOUT, call.timeout_ns);
@@ -605,6 +674,7 @@ static void run_teardown(struct test *t, const char *setup_data)
     struct vu_call call = {.function = "teardown", .group = "teardown", .argument = setup_data,
                            .timeout_ns = option_duration_ns(&t->options, "teardownTimeout", 60 * NS_PER_S)};
     t->in_teardown = true;
+    t->phase = TEST_TEARDOWN;
     atomic_store(&t->abort_posted, false);
     struct vu_call_result *result = run_single(t, &call);
     t->in_teardown = false;
@@ -627,6 +697,7 @@ static void run_scenarios(struct test *t)
 {
     t->schedule = schedule_new(t->loop, t->options.scenarios, t->options.scenario_count, &t->segment, &t->host);
     t->scenarios_start_ns = clock_mono_ns();
+    t->phase = TEST_RUNNING;
     schedule_start(t->schedule, t->scenarios_start_ns);
     wait_for(t, &t->scenarios_done);
     t->scenarios_end_ns = clock_mono_ns();
@@ -670,6 +741,7 @@ static void measure_load(struct test *t, const struct worker_load *before, struc
 static void start_clock(struct test *t)
 {
     t->start_ns = clock_mono_ns();
+    t->phase = TEST_STARTED;
     atomic_store(&script_stats(t->script)->start_mono_ns, t->start_ns);
     t->next_thresholds_ns = t->start_ns + THRESHOLDS_NS;
     if (t->watcher && t->watcher->started)
@@ -697,7 +769,7 @@ void test_run(struct test *t, const struct test_watcher *watcher, struct test_re
         set_error(t, err.code, err.text);
     } else {
         begin_ticking(t);
-        if (init_vus(t)) {
+        if (init_vus(t) && wait_for_resume(t)) {
             start_clock(t);
             bool ready = run_setup(t);
             for (unsigned i = 0; i < t->worker_count; i++)
@@ -713,6 +785,7 @@ void test_run(struct test *t, const struct test_watcher *watcher, struct test_re
         }
         timer_stop(t->loop, &t->tick);
     }
+    t->phase = t->stopping ? TEST_INTERRUPTED : TEST_ENDED;
     error_clear(&err);
     result->exit_code = t->exit_code;
     result->error = t->error;

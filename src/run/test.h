@@ -15,6 +15,7 @@ struct test_config {
     struct script_config script; /* registry and tags are filled in by the test */
     const struct options *file, *env, *flags; /* layers; file may be NULL */
     bool no_thresholds, full_summary;
+    bool has_api; /* something can resume a test that is paused from the start */
     unsigned workers; /* 0: one a core */
     void (*http_debug)(const char *text, size_t len);
 };
@@ -68,5 +69,31 @@ struct test_progress {
     const struct schedule *schedule; /* NULL before it exists */
 };
 void test_progress(struct test *test, struct test_progress *out);
+
+/* ---- control, and a look from outside ---- */
+
+struct task;
+/* Runs the task on the main thread, in a turn of the loop: during test_run or test_turn. Any thread. */
+void test_post(struct test *test, struct task *task);
+/* One short turn of the loop, outside test_run. */
+void test_turn(struct test *test);
+
+/* The rest on the main thread, as in such a task. */
+enum test_phase { TEST_CREATED, TEST_MAKING_VUS, TEST_PAUSED, TEST_STARTED, TEST_SETUP, TEST_RUNNING, TEST_TEARDOWN, TEST_ENDED, TEST_INTERRUPTED };
+
+struct test_status {
+    enum test_phase phase;
+    bool paused, stopped, running;
+    bool tainted; /* a threshold is crossed, by the last evaluation */
+    int64_t vus, max_vus;
+};
+struct test_status test_status(struct test *test);
+/* Ends it early, with exit code 103. */
+void test_stop_by_api(struct test *test);
+/* Before the start, or a scenario that is externally-controlled. False with err when neither fits. */
+bool test_set_paused(struct test *test, bool paused, struct error *err);
+bool test_scale(struct test *test, int64_t vus, struct error *err);
+/* What a summary would say now; NULL before the start. Free with summary_free before anything else is measured. */
+struct summary *test_live_summary(struct test *test);
 
 #endif

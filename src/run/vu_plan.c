@@ -12,6 +12,8 @@ int64_t scenario_duration_ns(const struct scenario_config *c)
     case EXECUTOR_CONSTANT_VUS:
     case EXECUTOR_CONSTANT_ARRIVAL_RATE:
         return c->duration_ns;
+    case EXECUTOR_EXTERNALLY_CONTROLLED:
+        return c->duration_ns ? c->duration_ns : SCENARIO_ENDLESS_NS;
     case EXECUTOR_SHARED_ITERATIONS:
     case EXECUTOR_PER_VU_ITERATIONS:
         return c->max_duration_ns;
@@ -40,6 +42,8 @@ int64_t scenario_planned_vus(const struct scenario_config *c, const struct segme
     case EXECUTOR_CONSTANT_ARRIVAL_RATE:
     case EXECUTOR_RAMPING_ARRIVAL_RATE:
         return segment_share(segment, c->pre_allocated_vus);
+    case EXECUTOR_EXTERNALLY_CONTROLLED:
+        return segment_share(segment, c->max_vus);
     }
     return 0;
 }

@@ -9,6 +9,9 @@
 
 #include "run/pace.h"
 
+/* What stands for no end: ten years. */
+#define SCENARIO_ENDLESS_NS (INT64_C(3650) * 24 * 3600 * 1000000000)
+
 /* How long the scenario runs before gracefulStop. */
 int64_t scenario_duration_ns(const struct scenario_config *config);
 /* The most VUs it plans for, and may use, in a segment. */
