@@ -25,7 +25,7 @@
 struct api_server {
     struct test *test;
     struct MHD_Daemon *daemon;
-    atomic_int pending; /* requests that wait for the main thread */
+    atomic_int pending; /* requests that wait for the main thread or are being answered */
     atomic_bool closing;
 };
 
@@ -35,7 +35,7 @@ struct request {
     struct task task;
     const char *method, *path;
     struct buf body;
-    bool too_long;
+    bool too_long, counted;
     int status;
     char *answer;
     pthread_mutex_t lock;
@@ -151,7 +151,6 @@ static void run_request(struct task *task)
 {
     struct request *r = CONTAINER_OF(task, struct request, task);
     route(r);
-    atomic_fetch_sub(&r->server->pending, 1);
     pthread_mutex_lock(&r->lock);
     r->done = true;
     pthread_cond_signal(&r->answered);
@@ -163,8 +162,8 @@ static void run_request(struct task *task)
 static void wait_for_answer(struct request *r)
 {
     atomic_fetch_add(&r->server->pending, 1);
+    r->counted = true;
     if (atomic_load(&r->server->closing)) {
-        atomic_fetch_sub(&r->server->pending, 1);
         answer_error(r, 503, "Service Unavailable", "the test has ended");
         return;
     }
@@ -216,6 +215,8 @@ static void completed(void *arg, struct MHD_Connection *connection, void **state
     struct request *r = *state;
     if (!r)
         return;
+    if (r->counted)
+        atomic_fetch_sub(&r->server->pending, 1);
     buf_free(&r->body);
     mem_free(r->answer);
     pthread_mutex_destroy(&r->lock);
