@@ -13,6 +13,7 @@ struct buf;
 
 /* What global and runtime flags say; strings are borrowed from argv and the environment. */
 struct cli_run {
+    const char *command; /* the name of the command that runs */
     const char *script; /* NULL: none given */
     struct options env, flags, file;
     bool has_file;
@@ -26,13 +27,19 @@ struct cli_run {
     enum script_isolation isolation;
     unsigned workers;
     bool script_by_s; /* `ltlab k6 -s FILE`: -s names the script */
-    bool execution_requirements;
+    bool execution_requirements, json;
+};
+
+enum command_form {
+    COMMAND_K6 = 1,  /* `ltlab k6 NAME`, `k6 NAME` */
+    COMMAND_OWN = 2, /* `ltlab NAME` */
 };
 
 struct command {
     const char *name, *arguments, *summary;
     int (*run)(struct cli_run *cli);
     bool runs_script;
+    int forms; /* of enum command_form */
 };
 
 /* Parses flags and the script's name. False with err (EXIT_GENERIC). */
@@ -46,6 +53,8 @@ bool cli_test_config(struct cli_run *cli, struct test_config *config, char **std
 
 int cmd_run(struct cli_run *cli);
 int cmd_inspect(struct cli_run *cli);
+/* 0: no findings; 1: some; otherwise the exit code of a script that cannot be loaded. */
+int cmd_lint(struct cli_run *cli);
 int cmd_lab_toy(int argc, char **argv);
 
 #endif

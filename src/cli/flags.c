@@ -18,7 +18,7 @@ extern char **environ;
 enum flag_id {
     FLAG_CONFIG, FLAG_ENV, FLAG_INCLUDE_ENV, FLAG_COMPATIBILITY, FLAG_NO_THRESHOLDS, FLAG_SUMMARY_MODE,
     FLAG_SUMMARY_EXPORT, FLAG_MACHINE_SUMMARY, FLAG_OUT, FLAG_LINGER, FLAG_NO_USAGE_REPORT, FLAG_LOG_OUTPUT, FLAG_LOG_FORMAT, FLAG_NO_COLOR,
-    FLAG_VERBOSE, FLAG_QUIET, FLAG_IMPORT_MAP, FLAG_ISOLATION, FLAG_WORKERS, FLAG_REQUIREMENTS,
+    FLAG_VERBOSE, FLAG_QUIET, FLAG_IMPORT_MAP, FLAG_ISOLATION, FLAG_WORKERS, FLAG_REQUIREMENTS, FLAG_JSON,
 };
 
 struct flag {
@@ -27,6 +27,7 @@ struct flag {
     bool needs_value;
     enum flag_id id;
     const char *env, *kind, *help;
+    const char *only; /* the commands that take it, with blanks around each; NULL: all */
 };
 
 static const struct flag flags[] = {
@@ -49,7 +50,8 @@ static const struct flag flags[] = {
     {"import-map", 0, true, FLAG_IMPORT_MAP, "LTLAB_IMPORT_MAP", "FILE", "where bare and remote imports come from (the web's import-map format)"},
     {"isolation", 0, true, FLAG_ISOLATION, "LTLAB_ISOLATION", "MODE", "auto, realm (VUs share built-in objects) or vu"},
     {"workers", 0, true, FLAG_WORKERS, "LTLAB_WORKERS", "N", "worker threads (default: one a core)"},
-    {"execution-requirements", 0, false, FLAG_REQUIREMENTS, NULL, "", "inspect: add the scenarios, duration and VUs"},
+    {"execution-requirements", 0, false, FLAG_REQUIREMENTS, NULL, "", "inspect: add the scenarios, duration and VUs", " inspect "},
+    {"json", 0, false, FLAG_JSON, NULL, "", "lint, deps: print JSON", " lint deps "},
 };
 
 static const struct {
@@ -57,10 +59,18 @@ static const struct {
     const char *option;
 } letters[] = {{'u', "vus"}, {'d', "duration"}, {'i', "iterations"}, {'s', "stage"}, {'w', "throw"}};
 
-static const struct flag *find(const char *name, size_t len)
+static bool is_taken(const struct flag *flag, const char *command)
+{
+    char *name = mem_printf(" %s ", command);
+    bool taken = !flag->only || strstr(flag->only, name);
+    mem_free(name);
+    return taken;
+}
+
+static const struct flag *find(const struct cli_run *cli, const char *name, size_t len)
 {
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-        if (strlen(flags[i].name) == len && strncmp(flags[i].name, name, len) == 0)
+        if (strlen(flags[i].name) == len && strncmp(flags[i].name, name, len) == 0 && is_taken(&flags[i], cli->command))
             return &flags[i];
     return NULL;
 }
@@ -200,6 +210,9 @@ static bool apply(struct cli_run *cli, const struct flag *flag, const char *valu
     case FLAG_REQUIREMENTS:
         cli->execution_requirements = on;
         break;
+    case FLAG_JSON:
+        cli->json = on;
+        break;
     default:
         break;
     }
@@ -246,11 +259,12 @@ static void consider(void *arg, const char *flag, const char *kind, const char *
     }
 }
 
-static bool unknown_flag(const char *name, struct error *err)
+static bool unknown_flag(const struct cli_run *cli, const char *name, struct error *err)
 {
     struct guess g = {name, NULL, 4};
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-        consider(&g, flags[i].name, NULL, NULL, NULL);
+        if (is_taken(&flags[i], cli->command))
+            consider(&g, flags[i].name, NULL, NULL, NULL);
     options_each_flag(consider, &g);
     if (g.best)
         return error_set(err, EXIT_GENERIC, "unknown flag: --%s; did you mean --%s?", name, g.best);
@@ -268,13 +282,13 @@ static bool parse_long(struct cli_run *cli, struct args *a, char *text, struct e
 {
     char *equals = strchr(text, '=');
     size_t len = equals ? (size_t)(equals - text) : strlen(text);
-    const struct flag *flag = find(text, len);
+    const struct flag *flag = find(cli, text, len);
     char *name = mem_strndup(text, len);
     const char *value = equals ? equals + 1 : NULL;
     bool is_bool = false, is_option = !flag && options_has_flag(name, &is_bool), done = true;
     bool needs = flag ? flag->needs_value : is_option && !is_bool;
     if (!flag && !is_option)
-        done = unknown_flag(name, err);
+        done = unknown_flag(cli, name, err);
     else if (needs && !value && a->at >= a->argc)
         done = error_set(err, EXIT_GENERIC, "flag needs an argument: --%s", name);
     else if (needs && !value)
@@ -298,7 +312,7 @@ static bool parse_letters(struct cli_run *cli, struct args *a, char *text, struc
             if (letters[i].letter == *text)
                 option = letters[i].option;
         for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-            if (flags[i].letter == *text)
+            if (flags[i].letter == *text && is_taken(&flags[i], cli->command))
                 flag = &flags[i];
         if (!option && !flag)
             return error_set(err, EXIT_GENERIC, "unknown shorthand flag: -%c; `ltlab help k6` lists the flags", *text);

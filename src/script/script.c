@@ -86,19 +86,33 @@ static bool check_script_file(const char *path, struct error *err)
     return true;
 }
 
-struct script *script_open(const struct script_config *config, struct error *err)
+struct files *script_files_open(const struct script_config *config, char **main_module, struct error *err)
 {
     bool from_stdin = config->text != NULL;
+    *main_module = NULL;
     if (!from_stdin && !check_script_file(config->path, err))
+        return NULL;
+    struct files *files = files_new(config->import_map, err);
+    if (!files)
+        return NULL;
+    *main_module = files_url_of_path(from_stdin ? "-" : config->path);
+    if (from_stdin)
+        files_put(files, *main_module, config->text, config->text_len);
+    return files;
+}
+
+struct script *script_open(const struct script_config *config, struct error *err)
+{
+    char *main_module;
+    struct files *files = script_files_open(config, &main_module, err);
+    if (!files)
         return NULL;
     struct script *script = mem_zalloc(sizeof(*script));
     script->config = *config;
+    script->files = files;
+    script->main_module = main_module;
     pthread_mutex_init(&script->module_lock, NULL);
-    script->files = files_new(config->import_map, err);
-    script->main_module = files_url_of_path(from_stdin ? "-" : config->path);
-    if (script->files && from_stdin)
-        files_put(script->files, script->main_module, config->text, config->text_len);
-    if (!script->files || !run_first_init(script, err)) {
+    if (!run_first_init(script, err)) {
         script_free(script);
         return NULL;
     }

@@ -11,6 +11,7 @@
 #include "script/vu.h"
 
 struct error;
+struct files;
 struct http_options;
 struct net_options;
 struct registry;
@@ -89,6 +90,9 @@ struct script_stats {
     atomic_int_fast64_t start_mono_ns; /* when the test run started */
 };
 
+/* The store of a script's files, and the name of its main module (heap), without running anything. NULL with
+ * err: EXIT_GENERIC when the script's file cannot be read. */
+struct files *script_files_open(const struct script_config *config, char **main_module, struct error *err);
 /* Reads the script and runs its init context once as VU 0 on the calling thread. NULL with err: exit code
  * EXIT_GENERIC when the file cannot be read, EXIT_SCRIPT_EXCEPTION for exceptions, EXIT_SCRIPT_ABORTED when
  * it called exec.test.abort. */
