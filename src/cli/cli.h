@@ -27,7 +27,8 @@ struct cli_run {
     enum script_isolation isolation;
     unsigned workers;
     bool script_by_s; /* `ltlab k6 -s FILE`: -s names the script */
-    bool execution_requirements, json;
+    bool execution_requirements, json, force;
+    const char *template_name, *project_id; /* new; NULL: not given */
 };
 
 enum command_form {
@@ -55,6 +56,8 @@ int cmd_run(struct cli_run *cli);
 int cmd_inspect(struct cli_run *cli);
 /* 0: no findings; 1: some; otherwise the exit code of a script that cannot be loaded. */
 int cmd_lint(struct cli_run *cli);
+int cmd_new(struct cli_run *cli);
+int cmd_deps(struct cli_run *cli);
 int cmd_lab_toy(int argc, char **argv);
 
 #endif

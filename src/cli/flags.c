@@ -19,6 +19,7 @@ enum flag_id {
     FLAG_CONFIG, FLAG_ENV, FLAG_INCLUDE_ENV, FLAG_COMPATIBILITY, FLAG_NO_THRESHOLDS, FLAG_SUMMARY_MODE,
     FLAG_SUMMARY_EXPORT, FLAG_MACHINE_SUMMARY, FLAG_OUT, FLAG_LINGER, FLAG_NO_USAGE_REPORT, FLAG_LOG_OUTPUT, FLAG_LOG_FORMAT, FLAG_NO_COLOR,
     FLAG_VERBOSE, FLAG_QUIET, FLAG_IMPORT_MAP, FLAG_ISOLATION, FLAG_WORKERS, FLAG_REQUIREMENTS, FLAG_JSON,
+    FLAG_FORCE, FLAG_TEMPLATE, FLAG_PROJECT_ID,
 };
 
 struct flag {
@@ -52,6 +53,9 @@ static const struct flag flags[] = {
     {"workers", 0, true, FLAG_WORKERS, "LTLAB_WORKERS", "N", "worker threads (default: one a core)"},
     {"execution-requirements", 0, false, FLAG_REQUIREMENTS, NULL, "", "inspect: add the scenarios, duration and VUs", " inspect "},
     {"json", 0, false, FLAG_JSON, NULL, "", "lint, deps: print JSON", " lint deps "},
+    {"force", 'f', false, FLAG_FORCE, NULL, "", "new: overwrite a file that is there", " new "},
+    {"template", 0, true, FLAG_TEMPLATE, NULL, "NAME", "new: minimal, protocol or the path of a file", " new "},
+    {"project-id", 0, true, FLAG_PROJECT_ID, NULL, "N", "new: the project for options.cloud", " new "},
 };
 
 static const struct {
@@ -163,6 +167,12 @@ static bool apply_text(struct cli_run *cli, const struct flag *flag, const char 
     case FLAG_IMPORT_MAP:
         cli->import_map = value;
         return true;
+    case FLAG_TEMPLATE:
+        cli->template_name = value;
+        return true;
+    case FLAG_PROJECT_ID:
+        cli->project_id = value;
+        return true;
     case FLAG_ISOLATION:
         if (!is_one_of(value, "auto", "realm", "vu"))
             return error_set(err, EXIT_GENERIC, "invalid isolation \"%s\": use auto, realm or vu", value);
@@ -212,6 +222,9 @@ static bool apply(struct cli_run *cli, const struct flag *flag, const char *valu
         break;
     case FLAG_JSON:
         cli->json = on;
+        break;
+    case FLAG_FORCE:
+        cli->force = on;
         break;
     default:
         break;

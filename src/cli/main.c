@@ -14,6 +14,8 @@ static const struct command commands[] = {
     {"run", "FILE", "run a test (FILE - reads standard input)", cmd_run, true, COMMAND_K6},
     {"inspect", "FILE", "print the options of a script as JSON", cmd_inspect, false, COMMAND_K6},
     {"lint", "FILE", "tell what in a script makes it measure something else", cmd_lint, false, COMMAND_OWN},
+    {"new", "[FILE]", "write a first script (script.js)", cmd_new, false, COMMAND_K6 | COMMAND_OWN},
+    {"deps", "FILE", "list the modules that a script needs", cmd_deps, false, COMMAND_K6},
 };
 
 static int print_version(void)
@@ -30,7 +32,7 @@ static int print_help(bool as_k6)
     const char *prefix = as_k6 ? "k6" : "ltlab k6";
     buf_add_text(&out, "ltlab, the Load Testing Lab: runs k6 scripts, fast and small.\n\nUsage:\n");
     if (!as_k6)
-        buf_add_text(&out, "  ltlab k6 -s FILE [flags]        run a test (here -s names the script)\n");
+        buf_add_text(&out, "  ltlab k6 -s FILE [flags]              run a test (here -s names the script)\n");
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         const struct command *c = &commands[i];
         if (as_k6 && !(c->forms & COMMAND_K6))
@@ -40,7 +42,7 @@ static int print_help(bool as_k6)
         buf_printf(&out, "  %s %s %s [flags]%*s%s\n", before, c->name, c->arguments, room > 1 ? room : 1, "", c->summary);
     }
     if (!as_k6)
-        buf_add_text(&out, "  ltlab lab toy [--port N]        a small server to test, on 127.0.0.1\n");
+        buf_add_text(&out, "  ltlab lab toy [--port N]              a small server to test, on 127.0.0.1\n");
     buf_printf(&out, "  %s version\n  %s help\n\n", as_k6 ? "k6" : "ltlab", as_k6 ? "k6" : "ltlab");
     cli_flags_help(&out);
     fwrite(out.data, 1, out.len, stdout);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commands beside run: lint, new, deps, inspect, archive.
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { root, run, scratch } from '../support/lab.mjs';
+import { root, run, scratch, serve } from '../support/lab.mjs';
 
 const rules = (result) => JSON.parse(result.stdout).findings.map((f) => `${f.rule}:${f.line}`);
 
@@ -89,4 +90,118 @@ export default function () {
 }
 ` });
   assert.deepEqual(rules(await run(['lint', '--json', 'x.js'], { cwd: folder })), ['constant-load:4', 'null-body:11', 'null-body:14']);
+});
+
+// ---- new ----
+
+for (const form of [['new'], ['k6', 'new']]) {
+  test(`${form.join(' ')} writes a script that runs as it is`, async (t) => {
+    const folder = scratch(t);
+    const made = await run([...form], { cwd: folder });
+    assert.equal(made.code, 0, made.stderr);
+    assert.equal(made.stdout, 'New script created: script.js (minimal template).\n');
+    const server = await serve(t, (req, res) => res.end('hello'));
+    const result = await run(['k6', 'run', '--iterations', '2', '-e', `BASE=${server.base}`, 'script.js'], { cwd: folder });
+    assert.equal(result.code, 0, result.stderr);
+    assert.match(result.stdout, /checks_succeeded\.*: 100\.00% 2 out of 2/);
+  });
+}
+
+test('new keeps a file that is there unless --force says otherwise', async (t) => {
+  const folder = scratch(t, { 'a.js': 'mine' });
+  const refused = await run(['new', 'a.js'], { cwd: folder });
+  assert.equal(refused.code, 255);
+  assert.match(refused.stderr, /a\.js already exists.*--force/);
+  assert.equal(readFileSync(join(folder, 'a.js'), 'utf8'), 'mine');
+  const forced = await run(['new', '-f', '--template', 'protocol', 'a.js'], { cwd: folder });
+  assert.equal(forced.stdout, 'New script created: a.js (protocol template).\n');
+  assert.match(readFileSync(join(folder, 'a.js'), 'utf8'), /ramping-arrival-rate/);
+});
+
+test('both templates of new pass lint, and --project-id is in the options', async (t) => {
+  const folder = scratch(t);
+  for (const template of ['minimal', 'protocol']) {
+    assert.equal((await run(['new', '--template', template, '--project-id', '42', `${template}.js`], { cwd: folder })).code, 0);
+    const linted = await run(['lint', `${template}.js`], { cwd: folder });
+    assert.equal(linted.code, 0, linted.stdout + linted.stderr);
+    assert.equal(JSON.parse((await run(['k6', 'inspect', `${template}.js`], { cwd: folder })).stdout).cloud.projectID, 42);
+  }
+  assert.equal((await run(['new', '--project-id', 'x', 'b.js'], { cwd: folder })).code, 255);
+  assert.ok(!existsSync(join(folder, 'b.js')));
+});
+
+test('new takes a template of your own and says which ones there are', async (t) => {
+  const folder = scratch(t, { 'mine.js': '// {{ .ScriptName }} {{ .ProjectID }}\n' });
+  const made = await run(['new', '--template', './mine.js', '--project-id', '7', 'x.js'], { cwd: folder });
+  assert.equal(made.stdout, 'New script created: x.js (./mine.js template).\n');
+  assert.equal(readFileSync(join(folder, 'x.js'), 'utf8'), '// x.js 7\n');
+  const unknown = await run(['new', '--template', 'nope', 'y.js'], { cwd: folder });
+  assert.equal(unknown.code, 255);
+  assert.match(unknown.stderr, /nope.*minimal, protocol/);
+});
+
+test('a flag of one command is unknown to the others', async (t) => {
+  const folder = scratch(t, { 'x.js': 'export default () => {}\n' });
+  const result = await run(['k6', 'run', '--template', 'minimal', 'x.js'], { cwd: folder });
+  assert.equal(result.code, 255);
+  assert.match(result.stderr, /unknown flag: --template/);
+});
+
+// ---- deps ----
+
+const needy = {
+  'x.js': `"use k6 >= v1.0.0";
+"use k6 with k6/x/faker > 0.4";
+import http from 'k6/http';
+import { a } from './lib.js';
+throw new Error('never run');
+`,
+  'lib.js': "import faker from 'k6/x/faker';\nimport sql from 'k6/x/sql';\nexport { check as a } from 'k6';\n",
+};
+
+test('deps lists what is reachable, without running the script', async (t) => {
+  const folder = scratch(t, needy);
+  const result = await run(['k6', 'deps', '--json', 'x.js'], { cwd: folder });
+  assert.equal(result.code, 0, result.stderr);
+  assert.deepEqual(JSON.parse(result.stdout), {
+    buildDependencies: { k6: '>= v1.0.0', 'k6/x/faker': '> 0.4', 'k6/x/sql': '*' },
+    imports: [join(folder, 'x.js'), 'k6/http', join(folder, 'lib.js'), 'k6/x/faker', 'k6/x/sql', 'k6'],
+    customBuildRequired: true,
+  });
+});
+
+test('deps for people names the same three things', async (t) => {
+  const folder = scratch(t, needy);
+  const custom = await run(['k6', 'deps', 'x.js'], { cwd: folder });
+  assert.match(custom.stdout, /Build Dependencies:\n[^]*k6\/x\/faker: > 0\.4\n[^]*Imports:\n[^]*lib\.js\n[^]*Custom Build Required: yes\n$/);
+  writeFileSync(join(folder, 'y.js'), "import http from 'k6/http';\n");
+  assert.match((await run(['k6', 'deps', 'y.js'], { cwd: folder })).stdout, /Custom Build Required: no\n$/);
+  writeFileSync(join(folder, 'z.js'), "import x from './gone.js';\n");
+  const gone = await run(['k6', 'deps', 'z.js'], { cwd: folder });
+  assert.equal(gone.code, 107);
+  assert.match(gone.stderr, /gone\.js/);
+});
+
+// ---- inspect ----
+
+test('inspect --execution-requirements derives the scenarios, the longest duration and the VUs', async (t) => {
+  const folder = scratch(t, {
+    'stages.js': "export const options = { stages: [{ duration: '1m', target: 7 }, { duration: '30s', target: 0 }] };\nexport default () => {}\n",
+    'two.js': `export const options = { scenarios: {
+  a: { executor: 'constant-vus', vus: 3, duration: '10s', gracefulStop: '5s' },
+  b: { executor: 'constant-arrival-rate', rate: 10, duration: '20s', startTime: '1m', preAllocatedVUs: 2, maxVUs: 9, gracefulStop: '0s' },
+} };
+export default () => {}\n`,
+  });
+  const inspect = async (...args) => JSON.parse((await run(['k6', 'inspect', ...args], { cwd: folder })).stdout);
+  const stages = await inspect('--execution-requirements', 'stages.js');
+  assert.equal(stages.totalDuration, '2m0s');
+  assert.equal(stages.maxVUs, 7);
+  assert.equal(stages.scenarios.default.executor, 'ramping-vus');
+  const two = await inspect('--execution-requirements', 'two.js');
+  assert.equal(two.totalDuration, '1m20s');
+  assert.equal(two.maxVUs, 9);
+  const plain = await inspect('stages.js');
+  assert.equal(plain.totalDuration, undefined);
+  assert.equal(plain.scenarios, undefined);
 });
