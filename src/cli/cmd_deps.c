@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `ltlab k6 deps`: which modules a script needs, read from its imports without running it. */
+/* `ltlab k6 deps`: which modules a script needs, read from its imports without running it. As in k6, what is
+ * only require()d is not followed. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,7 +61,7 @@ static bool collect(struct deps *d, const char *main_module, struct error *err)
         if (!source)
             return false;
         directives_each(source, len, add_directive, d);
-        imports_each(source, len, add_import, d);
+        imports_each(source, len, false, add_import, d);
         if (d->error.text) {
             error_move(err, &d->error);
             return false;

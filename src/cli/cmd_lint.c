@@ -68,7 +68,7 @@ static bool collect(struct check *c, const struct script_config *config, struct 
     mem_free(main_module);
     for (size_t i = 0; i < c->count; i++) {
         c->base = c->modules[i].module;
-        imports_each(c->modules[i].source, c->modules[i].len, add_module, c);
+        imports_each(c->modules[i].source, c->modules[i].len, true, add_module, c);
     }
     return true;
 }

@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/text.h"
+#include "script/test_archive.h"
 
 extern char **environ;
 
@@ -19,7 +20,7 @@ enum flag_id {
     FLAG_CONFIG, FLAG_ENV, FLAG_INCLUDE_ENV, FLAG_COMPATIBILITY, FLAG_NO_THRESHOLDS, FLAG_SUMMARY_MODE,
     FLAG_SUMMARY_EXPORT, FLAG_MACHINE_SUMMARY, FLAG_OUT, FLAG_LINGER, FLAG_NO_USAGE_REPORT, FLAG_LOG_OUTPUT, FLAG_LOG_FORMAT, FLAG_NO_COLOR,
     FLAG_VERBOSE, FLAG_QUIET, FLAG_IMPORT_MAP, FLAG_ISOLATION, FLAG_WORKERS, FLAG_REQUIREMENTS, FLAG_JSON,
-    FLAG_FORCE, FLAG_TEMPLATE, FLAG_PROJECT_ID,
+    FLAG_FORCE, FLAG_TEMPLATE, FLAG_PROJECT_ID, FLAG_TYPE, FLAG_ARCHIVE_OUT, FLAG_EXCLUDE_ENV,
 };
 
 struct flag {
@@ -53,6 +54,9 @@ static const struct flag flags[] = {
     {"workers", 0, true, FLAG_WORKERS, "LTLAB_WORKERS", "N", "worker threads (default: one a core)"},
     {"execution-requirements", 0, false, FLAG_REQUIREMENTS, NULL, "", "inspect: add the scenarios, duration and VUs", " inspect "},
     {"json", 0, false, FLAG_JSON, NULL, "", "lint, deps: print JSON", " lint deps "},
+    {"type", 't', true, FLAG_TYPE, "K6_TYPE", "TYPE", "js or archive, where the file itself does not tell", NULL},
+    {"archive-out", 'O', true, FLAG_ARCHIVE_OUT, NULL, "FILE", "archive: where to write (archive.tar; - is standard output)", " archive "},
+    {"exclude-env-vars", 0, false, FLAG_EXCLUDE_ENV, NULL, "", "archive: leave the variables of -e out", " archive "},
     {"force", 'f', false, FLAG_FORCE, NULL, "", "new: overwrite a file that is there", " new "},
     {"template", 0, true, FLAG_TEMPLATE, NULL, "NAME", "new: minimal, protocol or the path of a file", " new "},
     {"project-id", 0, true, FLAG_PROJECT_ID, NULL, "N", "new: the project for options.cloud", " new "},
@@ -79,7 +83,7 @@ static const struct flag *find(const struct cli_run *cli, const char *name, size
     return NULL;
 }
 
-static void add_env(struct cli_run *cli, const char *name, size_t name_len, const char *value)
+void cli_add_env(struct cli_run *cli, const char *name, size_t name_len, const char *value)
 {
     for (size_t i = 0; i < cli->env_count; i++) {
         if (strlen(cli->env_pairs[2 * i]) == name_len && strncmp(cli->env_pairs[2 * i], name, name_len) == 0) {
@@ -112,7 +116,7 @@ static bool set_env(struct cli_run *cli, const char *text, struct error *err)
         return error_set(err, EXIT_GENERIC, "invalid environment variable name in \"%s\": letters, digits and underscores only", text);
     const char *value = equals ? equals + 1 : getenv(text);
     if (value)
-        add_env(cli, text, len, value);
+        cli_add_env(cli, text, len, value);
     return true;
 }
 
@@ -166,6 +170,14 @@ static bool apply_text(struct cli_run *cli, const struct flag *flag, const char 
         return true;
     case FLAG_IMPORT_MAP:
         cli->import_map = value;
+        return true;
+    case FLAG_TYPE:
+        if (!is_one_of(value, "js", "archive", ""))
+            return error_set(err, EXIT_GENERIC, "invalid type \"%s\": use js or archive", value);
+        cli->type = value;
+        return true;
+    case FLAG_ARCHIVE_OUT:
+        cli->archive_out = value;
         return true;
     case FLAG_TEMPLATE:
         cli->template_name = value;
@@ -225,6 +237,9 @@ static bool apply(struct cli_run *cli, const struct flag *flag, const char *valu
         break;
     case FLAG_FORCE:
         cli->force = on;
+        break;
+    case FLAG_EXCLUDE_ENV:
+        cli->exclude_env = on;
         break;
     default:
         break;
@@ -357,7 +372,7 @@ static void add_system_env(struct cli_run *cli)
     for (char **at = environ; *at; at++) {
         const char *equals = strchr(*at, '=');
         if (equals && !has_env(cli, *at, (size_t)(equals - *at)))
-            add_env(cli, *at, (size_t)(equals - *at), equals + 1);
+            cli_add_env(cli, *at, (size_t)(equals - *at), equals + 1);
     }
 }
 
@@ -411,6 +426,7 @@ bool cli_parse(struct cli_run *cli, int argc, char **argv, bool system_env_defau
             cli->script = text;
         }
     }
+    cli->env_given = cli->env_count;
     if (cli->include_system_env)
         add_system_env(cli);
     if (cli->output_count > outputs_from_env && outputs_from_env) { /* flags win over K6_OUT */
@@ -426,6 +442,7 @@ void cli_fini(struct cli_run *cli)
         mem_free((char *)(uintptr_t)cli->env_pairs[i]);
     mem_free(cli->env_pairs);
     mem_free(cli->outputs);
+    test_archive_free(cli->archive);
     options_fini(&cli->env);
     options_fini(&cli->flags);
     options_fini(&cli->file);

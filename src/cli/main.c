@@ -11,7 +11,8 @@
 #include "core/log.h"
 
 static const struct command commands[] = {
-    {"run", "FILE", "run a test (FILE - reads standard input)", cmd_run, true, COMMAND_K6},
+    {"run", "FILE", "run a test: a script, an archive, or - for standard input", cmd_run, true, COMMAND_K6},
+    {"archive", "FILE", "put a script and all that it needs into one file", cmd_archive, false, COMMAND_K6},
     {"inspect", "FILE", "print the options of a script as JSON", cmd_inspect, false, COMMAND_K6},
     {"lint", "FILE", "tell what in a script makes it measure something else", cmd_lint, false, COMMAND_OWN},
     {"new", "[FILE]", "write a first script (script.js)", cmd_new, false, COMMAND_K6 | COMMAND_OWN},

@@ -31,7 +31,7 @@ static size_t specifier_of(const struct tokens *t, size_t i)
     return NO_TOKEN;
 }
 
-void imports_each(const char *source, size_t len, void (*each)(void *arg, const char *specifier), void *arg)
+void imports_each(const char *source, size_t len, bool requires, void (*each)(void *arg, const char *specifier), void *arg)
 {
     struct tokens t;
     tokens_read(&t, source, len);
@@ -41,7 +41,7 @@ void imports_each(const char *source, size_t len, void (*each)(void *arg, const 
         size_t at = NO_TOKEN;
         if (token_is(&t, i, "import") || token_is(&t, i, "export"))
             at = specifier_of(&t, i);
-        else if (token_is(&t, i, "require") && token_is(&t, i + 1, "(") && token_is(&t, i + 3, ")") && t.list[i + 2].kind == TOKEN_STRING)
+        else if (requires && token_is(&t, i, "require") && token_is(&t, i + 1, "(") && token_is(&t, i + 3, ")") && t.list[i + 2].kind == TOKEN_STRING)
             at = i + 2;
         if (at != NO_TOKEN)
             tell(&t.list[at], each, arg);

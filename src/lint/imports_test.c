@@ -24,7 +24,7 @@ static void imports_of_every_form_are_found(void **state)
     struct buf got = {0};
     const char *source = "import a from 'a'; import { b as c } from \"b\"\nimport 'c'; import * as d from './d.js';\nexport { e } from './e.js'; export * from 'f';\n"
                          "export default function () { x.import('no'); from = 'no'; }\nexport const y = 'no', z = require('g');\n// import 'no'\nlet t = import.meta.url;";
-    imports_each(source, strlen(source), add_import, &got);
+    imports_each(source, strlen(source), true, add_import, &got);
     assert_string_equal(got.data, "a b c ./d.js ./e.js f g ");
     buf_free(&got);
 }

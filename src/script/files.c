@@ -23,7 +23,7 @@ struct stored {
     char *data; /* NULL: it could not be read, failure says why */
     size_t len;
     char *failure;
-    bool is_module;
+    bool is_module, lent;
 };
 
 struct files {
@@ -31,13 +31,15 @@ struct files {
     struct map stored; /* module name or absolute path -> struct stored */
     json_t *imports, *scopes;
     bool frozen;
+    char *sealed_pwd; /* not NULL: the store is an archive */
 };
 
 static void free_stored(void *value)
 {
     struct stored *s = value;
     mem_free(s->path);
-    mem_free(s->data);
+    if (!s->lent)
+        mem_free(s->data);
     mem_free(s->failure);
     mem_free(s);
 }
@@ -75,6 +77,7 @@ void files_free(struct files *files)
     map_free(&files->stored, free_stored);
     json_decref(files->imports);
     json_decref(files->scopes);
+    mem_free(files->sealed_pwd);
     pthread_mutex_destroy(&files->lock);
     mem_free(files);
 }
@@ -102,6 +105,29 @@ void files_put(struct files *files, const char *name, const char *text, size_t l
 {
     pthread_mutex_lock(&files->lock);
     keep(files, name, NULL, mem_strndup(text, len), len)->is_module = true;
+    pthread_mutex_unlock(&files->lock);
+}
+
+void files_lend(struct files *files, const char *name, const char *data, size_t len)
+{
+    pthread_mutex_lock(&files->lock);
+    keep(files, name, name[0] == '/' ? name : NULL, (char *)(uintptr_t)data, len)->lent = true;
+    pthread_mutex_unlock(&files->lock);
+}
+
+void files_seal(struct files *files, const char *pwd)
+{
+    files->sealed_pwd = mem_strdup(pwd);
+}
+
+void files_each(struct files *files, void (*each)(void *arg, const char *name, const char *data, size_t len), void *arg)
+{
+    pthread_mutex_lock(&files->lock);
+    for (struct map_entry *e = map_next(&files->stored, NULL); e; e = map_next(&files->stored, e)) {
+        const struct stored *s = e->value;
+        if (s->data)
+            each(arg, e->key, s->data, s->len);
+    }
     pthread_mutex_unlock(&files->lock);
 }
 
@@ -140,12 +166,28 @@ static char *working_dir(void)
 }
 
 /* The folder that relative names in a module refer to: its path up to the last slash. */
-static char *dir_of(const char *module)
+static char *dir_of(const struct files *files, const char *module)
 {
-    if (!module || strncmp(module, "file://", 7) != 0)
-        return working_dir();
-    const char *path = module + 7, *slash = strrchr(path, '/');
-    return slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : working_dir();
+    const char *path = module && strncmp(module, "file://", 7) == 0 ? module + 7 : NULL, *slash = path ? strrchr(path, '/') : NULL;
+    if (slash)
+        return mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    return files->sealed_pwd ? mem_strdup(files->sealed_pwd) : working_dir();
+}
+
+/* Behind /home/, /Users/ or /C:/Users/: where a user's name begins; NULL elsewhere. */
+static const char *user_in(const char *path)
+{
+    bool drive = path[0] == '/' && path[1] && path[2] == ':';
+    const char *rest = drive ? path + 3 : path;
+    if (strncmp(rest, "/Users/", 7) == 0)
+        return rest + 7;
+    return strncmp(path, "/home/", 6) == 0 ? path + 6 : NULL;
+}
+
+char *files_anonymous_path(const char *path)
+{
+    const char *user = user_in(path), *slash = user ? strchr(user, '/') : NULL;
+    return slash ? mem_printf("%.*snobody%s", (int)(user - path), path, slash) : mem_strdup(path);
 }
 
 char *files_url_of_path(const char *path)
@@ -202,7 +244,7 @@ static bool is_relative(const char *specifier)
            strcmp(specifier, ".") == 0 || strcmp(specifier, "..") == 0;
 }
 
-static char *resolve_mapped(const char *base, const char *specifier, struct error *err)
+static char *resolve_mapped(const struct files *files, const char *base, const char *specifier, struct error *err)
 {
     if (strcmp(specifier, "k6") == 0 || has_scheme(specifier, "k6/"))
         return mem_strdup(specifier);
@@ -219,7 +261,7 @@ static char *resolve_mapped(const char *base, const char *specifier, struct erro
     if (is_relative(specifier) && remote_base)
         return remote_resolve(base, specifier, err);
     if (is_relative(specifier)) {
-        char *dir = dir_of(base), *path = clean_path(dir, specifier);
+        char *dir = dir_of(files, base), *path = clean_path(dir, specifier);
         char *url = mem_printf("file://%s", path);
         mem_free(dir);
         mem_free(path);
@@ -237,7 +279,7 @@ static char *resolve_mapped(const char *base, const char *specifier, struct erro
 char *files_resolve(struct files *files, const char *base, const char *specifier, struct error *err)
 {
     char *to = map_specifier(files, base, specifier);
-    char *name = resolve_mapped(to ? NULL : base, to ? to : specifier, err);
+    char *name = resolve_mapped(files, to ? NULL : base, to ? to : specifier, err);
     mem_free(to);
     return name;
 }
@@ -271,9 +313,22 @@ static char *read_whole(const char *path, size_t *len, struct error *err)
     return buf_take(&data);
 }
 
+/* With the lock held: what an archive has under the name. */
+static struct stored *load_sealed(struct files *files, const char *key, struct error *err)
+{
+    char *name = has_scheme(key, "https://") ? mem_strdup(key) : files_anonymous_path(has_scheme(key, "file://") ? key + 7 : key);
+    struct stored *s = map_get(&files->stored, name, strlen(name));
+    if (!s)
+        error_set(err, EXIT_SCRIPT_EXCEPTION, "%s is not in the archive", name);
+    mem_free(name);
+    return s;
+}
+
 /* With the lock held. */
 static struct stored *load(struct files *files, const char *key, const char *path, struct error *err)
 {
+    if (files->sealed_pwd)
+        return load_sealed(files, key, err);
     struct stored *s = map_get(&files->stored, key, strlen(key));
     if (s && s->data)
         return s;
@@ -317,7 +372,7 @@ const char *files_open(struct files *files, const char *base, const char *path, 
     }
     if (has_scheme(path, "file://"))
         path += 7;
-    char *dir = dir_of(base), *full = clean_path(dir, path);
+    char *dir = dir_of(files, base), *full = clean_path(dir, path);
     mem_free(dir);
     pthread_mutex_lock(&files->lock);
     struct stored *s = load(files, full, full, err);

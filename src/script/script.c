@@ -14,6 +14,7 @@
 #include "core/mem.h"
 #include "script/files.h"
 #include "script/host.h"
+#include "script/test_archive.h"
 
 void vu_wait_in_init(int64_t due_mono_ns)
 {
@@ -88,13 +89,23 @@ static bool check_script_file(const char *path, struct error *err)
 
 struct files *script_files_open(const struct script_config *config, char **main_module, struct error *err)
 {
+    const struct test_archive *archive = config->archive;
     bool from_stdin = config->text != NULL;
     *main_module = NULL;
-    if (!from_stdin && !check_script_file(config->path, err))
+    if (!archive && !from_stdin && !check_script_file(config->path, err))
         return NULL;
     struct files *files = files_new(config->import_map, err);
     if (!files)
         return NULL;
+    if (archive) {
+        for (struct map_entry *e = map_next(&archive->files, NULL); e; e = map_next(&archive->files, e)) {
+            const struct archived_file *file = e->value;
+            files_lend(files, e->key, file->data, file->len);
+        }
+        files_seal(files, archive->pwd);
+        *main_module = mem_strdup(archive->main_module);
+        return files;
+    }
     *main_module = files_url_of_path(from_stdin ? "-" : config->path);
     if (from_stdin)
         files_put(files, *main_module, config->text, config->text_len);
@@ -115,6 +126,10 @@ struct script *script_open(const struct script_config *config, struct error *err
     if (!run_first_init(script, err)) {
         script_free(script);
         return NULL;
+    }
+    if (config->archive) {
+        mem_free(script->options_json);
+        script->options_json = mem_strdup(config->archive->options_json);
     }
     files_freeze(script->files);
     script->isolate_vus = config->isolation == ISOLATE_VU || (config->isolation == ISOLATE_AUTO && files_patch_builtins(script->files));
@@ -150,6 +165,16 @@ void script_free(struct script *script)
 const char *script_options_json(const struct script *script)
 {
     return script->options_json;
+}
+
+struct files *script_files(const struct script *script)
+{
+    return script->files;
+}
+
+const char *script_main_module(const struct script *script)
+{
+    return script->main_module;
 }
 
 bool script_has_function(const struct script *script, const char *name)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commands beside run: lint, new, deps, inspect, archive.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { root, run, scratch, serve } from '../support/lab.mjs';
 
@@ -204,4 +205,154 @@ export default () => {}\n`,
   const plain = await inspect('stages.js');
   assert.equal(plain.totalDuration, undefined);
   assert.equal(plain.scenarios, undefined);
+});
+
+// ---- archive ----
+
+const packed = {
+  'x.js': `import http from 'k6/http';
+import { two } from './lib.js';
+const word = open('./word.txt');
+export const options = { vus: 3, iterations: 3, thresholds: { http_reqs: ['count==3'] } };
+export default () => { http.get(\`\${__ENV.BASE}/\${two}/\${word}/\${__ENV.WHO}\`); };
+`,
+  'lib.js': 'export const two = 2;\n',
+  'word.txt': 'hello',
+};
+
+// Makes x.tar of the files above and takes the files away; -e WHO=archived and more arguments go along.
+async function pack(t, ...args) {
+  const folder = scratch(t, packed);
+  const made = await run(['k6', 'archive', '-O', 'x.tar', '-e', 'WHO=archived', ...args, 'x.js'], { cwd: folder });
+  assert.equal(made.code, 0, made.stderr);
+  for (const name of Object.keys(packed)) unlinkSync(join(folder, name));
+  return folder;
+}
+
+const member = (folder, name) => execFileSync('tar', ['xOf', join(folder, 'x.tar'), name], { encoding: 'utf8' });
+
+test('an archive runs without the files it was made of, with its options and its env under -e', async (t) => {
+  const server = await serve(t, (req, res) => res.end('ok'));
+  const folder = await pack(t);
+  for (const [args, who] of [[[], 'archived'], [['-e', 'WHO=given'], 'given'], [['--type', 'archive', '--isolation', 'vu'], 'archived']]) {
+    const before = server.seen.length;
+    const result = await run(['k6', 'run', '-e', `BASE=${server.base}`, ...args, 'x.tar'], { cwd: folder, env: { WHO: 'system' } });
+    assert.equal(result.code, 0, result.stderr);
+    assert.equal(result.stderr, '');
+    assert.deepEqual(server.seen.slice(before).map((seen) => seen.url), Array(3).fill(`/2/hello/${who}`));
+  }
+});
+
+test('flags win over an archive\'s options, and a threshold of the archive can fail the run', async (t) => {
+  const server = await serve(t, (req, res) => res.end('ok'));
+  const folder = await pack(t);
+  const result = await run(['k6', 'run', '-e', `BASE=${server.base}`, '--iterations', '5', 'x.tar'], { cwd: folder });
+  assert.equal(result.code, 99);
+  assert.equal(server.seen.length, 5);
+});
+
+test('what is on disk does not get into the run of an archive', async (t) => {
+  const server = await serve(t, (req, res) => res.end('ok'));
+  const folder = await pack(t);
+  writeFileSync(join(folder, 'lib.js'), 'export const two = "disk";\n');
+  writeFileSync(join(folder, 'word.txt'), 'disk');
+  assert.equal((await run(['k6', 'run', '-e', `BASE=${server.base}`, 'x.tar'], { cwd: folder })).code, 0);
+  assert.equal(server.seen[0].url, '/2/hello/archived');
+});
+
+test('a file that an archive lacks is not looked for elsewhere', async (t) => {
+  const folder = scratch(t, { 'x.js': "if (__ENV.MORE) open('./more.txt');\nexport default () => {};\n", 'more.txt': 'there' });
+  assert.equal((await run(['k6', 'archive', 'x.js'], { cwd: folder })).code, 0);
+  const result = await run(['k6', 'run', '-e', 'MORE=1', 'archive.tar'], { cwd: folder });
+  assert.equal(result.code, 107);
+  assert.match(result.stderr, /more\.txt is not in the archive/);
+});
+
+test('an archive has k6\'s layout, no user\'s name, and the same bytes each time', async (t) => {
+  const folder = await pack(t, '--vus', '2', '--iterations', '8');
+  const names = execFileSync('tar', ['tf', join(folder, 'x.tar')], { encoding: 'utf8' }).trim().split('\n');
+  assert.deepEqual(names.slice(0, 2), ['metadata.json', 'data']);
+  assert.deepEqual(names.slice(2).sort(), ['lib.js', 'word.txt', 'x.js'].map((name) => `file${join(folder, name)}`));
+  assert.equal(member(folder, 'data'), packed['x.js']);
+  const metadata = JSON.parse(member(folder, 'metadata.json'));
+  assert.equal(metadata.type, 'js');
+  assert.equal(metadata.filename, `file://${join(folder, 'x.js')}`);
+  assert.equal(metadata.pwd, `file://${folder}`);
+  assert.deepEqual(metadata.env, { WHO: 'archived' });
+  assert.equal(metadata.compatibilityMode, 'extended');
+  assert.equal(metadata.options.vus, 2);
+  assert.equal(metadata.options.iterations, 8);
+  for (const [name, text] of Object.entries(packed)) writeFileSync(join(folder, name), text);
+  const again = await run(['k6', 'archive', '-O', 'y.tar', '-e', 'WHO=archived', '--vus', '2', '--iterations', '8', 'x.js'], { cwd: folder });
+  assert.equal(again.code, 0);
+  assert.deepEqual(readFileSync(join(folder, 'y.tar')), readFileSync(join(folder, 'x.tar')));
+});
+
+test('a home becomes nobody\'s, and the archive still finds its files, also by absolute names', async (t) => {
+  const home = `/home/ltlab-test-${process.pid}`;
+  try {
+    mkdirSync(home, { recursive: true });
+  } catch (error) {
+    return t.skip(`no folder can be made in /home: ${error.code}`);
+  }
+  t.after(() => rmSync(home, { recursive: true, force: true }));
+  writeFileSync(join(home, 'x.js'), `import { two } from './lib.js';\nif (open('${home}/word.txt') + open('word.txt') !== 'hellohello') throw new Error('not the words');\nexport default () => console.log(two);\n`);
+  writeFileSync(join(home, 'lib.js'), packed['lib.js']);
+  writeFileSync(join(home, 'word.txt'), packed['word.txt']);
+  const folder = scratch(t);
+  const made = await run(['k6', 'archive', '-O', join(folder, 'x.tar'), 'x.js'], { cwd: home });
+  assert.equal(made.code, 0, made.stderr);
+  rmSync(home, { recursive: true });
+  const metadata = JSON.parse(member(folder, 'metadata.json'));
+  assert.equal(metadata.filename, 'file:///home/nobody/x.js');
+  assert.equal(metadata.pwd, 'file:///home/nobody');
+  assert.doesNotMatch(execFileSync('tar', ['tf', join(folder, 'x.tar')], { encoding: 'utf8' }), /ltlab-test/);
+  const result = await run(['k6', 'run', '-q', 'x.tar'], { cwd: folder });
+  assert.equal(result.code, 0, result.stderr);
+  assert.match(result.stderr, /msg="?2"? source=console/);
+});
+
+test('--exclude-env-vars leaves -e out, and -O - writes to standard output', async (t) => {
+  const folder = await pack(t, '--exclude-env-vars');
+  assert.deepEqual(JSON.parse(member(folder, 'metadata.json')).env, {});
+  writeFileSync(join(folder, 'z.js'), 'export default () => {}\n');
+  const piped = await run(['k6', 'archive', '-O', '-', 'z.js'], { cwd: folder });
+  assert.equal(piped.stdout.slice(257, 262), 'ustar');
+});
+
+test('a script from standard input becomes an archive, and an archive runs from standard input', async (t) => {
+  const folder = scratch(t);
+  const feed = (text) => (child) => child.stdin.end(text);
+  const made = await run(['k6', 'archive', '-'], { cwd: folder, onStart: feed('export default () => console.log("from stdin")\n') });
+  assert.equal(made.code, 0, made.stderr);
+  const result = await run(['k6', 'run', '-q', '-'], { cwd: folder, onStart: feed(readFileSync(join(folder, 'archive.tar'))) });
+  assert.equal(result.code, 0, result.stderr);
+  assert.match(result.stderr, /from stdin/);
+});
+
+test('archives of old layouts can be read, damaged ones are refused by name', async (t) => {
+  const folder = scratch(t, {
+    'metadata.json': JSON.stringify({ type: 'js', filename: '/home/nobody/x.js', pwd: '/home/nobody', options: { iterations: 1, vus: null }, env: {} }),
+    data: "import { two } from './lib.js';\nexport default () => console.log(two + open);\nexport const word = open('./word.txt');\n",
+  });
+  for (const [name, text] of [['scripts/_/home/nobody/lib.js', packed['lib.js']], ['files/_/home/nobody/word.txt', 'hello']]) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  execFileSync('tar', ['cf', 'old.tar', 'metadata.json', 'data', 'scripts', 'files'], { cwd: folder });
+  const result = await run(['k6', 'run', '-q', 'old.tar'], { cwd: folder });
+  assert.equal(result.code, 0, result.stderr);
+  writeFileSync(join(folder, 'cut.tar'), readFileSync(join(folder, 'old.tar')).subarray(0, 600));
+  const cut = await run(['k6', 'run', 'cut.tar'], { cwd: folder });
+  assert.equal(cut.code, 255);
+  assert.match(cut.stderr, /cut\.tar: the archive is damaged at metadata\.json/);
+  execFileSync('tar', ['cf', 'none.tar', 'data'], { cwd: folder });
+  assert.match((await run(['k6', 'run', 'none.tar'], { cwd: folder })).stderr, /no metadata\.json/);
+});
+
+test('inspect, deps and lint read archives too', async (t) => {
+  const folder = await pack(t);
+  assert.equal(JSON.parse((await run(['k6', 'inspect', 'x.tar'], { cwd: folder })).stdout).vus, 3);
+  assert.deepEqual(JSON.parse((await run(['k6', 'deps', '--json', 'x.tar'], { cwd: folder })).stdout).imports, [join(folder, 'x.js'), 'k6/http', join(folder, 'lib.js')]);
+  assert.deepEqual(rules(await run(['lint', '--json', 'x.tar'], { cwd: folder })), ['undefined-in-url:5']);
 });

@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_tokens(source, size);
     lint_source(&findings, &input);
     findings_free(&findings);
-    imports_each(source, size, ignore, NULL);
+    imports_each(source, size, true, ignore, NULL);
     directives_each(source, size, ignore_two, NULL);
     return 0;
 }
