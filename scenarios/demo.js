@@ -24,7 +24,7 @@ export const options = {
 export default function () {
   group('browse', () => {
     const home = http.get(`${base}/fast`, { tags: { page: 'fast' } });
-    check(home, { 'home is there': (r) => r.status === 200, 'home is fresh': (r) => JSON.parse(r.body).ok === true });
+    check(home, { 'home is there': (r) => r.status === 200, 'home is fresh': (r) => r.status === 200 && JSON.parse(r.body).ok === true });
     sleep(0.3 + Math.random() * 0.5);
     const users = http.get(`${base}/users`, { tags: { page: 'fast' } }).json();
     const user = users[Math.floor(Math.random() * users.length)];

@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/text.h"
+#include "script/test_archive.h"
 
 extern char **environ;
 
@@ -19,6 +20,8 @@ enum flag_id {
     FLAG_CONFIG, FLAG_ENV, FLAG_INCLUDE_ENV, FLAG_COMPATIBILITY, FLAG_NO_THRESHOLDS, FLAG_SUMMARY_MODE,
     FLAG_SUMMARY_EXPORT, FLAG_MACHINE_SUMMARY, FLAG_OUT, FLAG_LINGER, FLAG_NO_USAGE_REPORT, FLAG_LOG_OUTPUT, FLAG_LOG_FORMAT, FLAG_NO_COLOR,
     FLAG_VERBOSE, FLAG_QUIET, FLAG_IMPORT_MAP, FLAG_ISOLATION, FLAG_WORKERS, FLAG_REQUIREMENTS, FLAG_SECRET_SOURCE, FLAG_ADDRESS,
+    FLAG_FORCE, FLAG_TEMPLATE, FLAG_PROJECT_ID, FLAG_TYPE, FLAG_ARCHIVE_OUT, FLAG_EXCLUDE_ENV,
+    FLAG_JSON,
 };
 
 struct flag {
@@ -27,6 +30,7 @@ struct flag {
     bool needs_value;
     enum flag_id id;
     const char *env, *kind, *help;
+    const char *only; /* the commands that take it, with blanks around each; NULL: all */
 };
 
 static const struct flag flags[] = {
@@ -51,7 +55,14 @@ static const struct flag flags[] = {
     {"import-map", 0, true, FLAG_IMPORT_MAP, "LTLAB_IMPORT_MAP", "FILE", "where bare and remote imports come from (the web's import-map format)"},
     {"isolation", 0, true, FLAG_ISOLATION, "LTLAB_ISOLATION", "MODE", "auto, realm (VUs share built-in objects) or vu"},
     {"workers", 0, true, FLAG_WORKERS, "LTLAB_WORKERS", "N", "worker threads (default: one a core)"},
-    {"execution-requirements", 0, false, FLAG_REQUIREMENTS, NULL, "", "inspect: add the scenarios, duration and VUs"},
+    {"execution-requirements", 0, false, FLAG_REQUIREMENTS, NULL, "", "inspect: add the scenarios, duration and VUs", " inspect "},
+    {"json", 0, false, FLAG_JSON, NULL, "", "lint, deps: print JSON", " lint deps "},
+    {"type", 't', true, FLAG_TYPE, "K6_TYPE", "TYPE", "js or archive, where the file itself does not tell", NULL},
+    {"archive-out", 'O', true, FLAG_ARCHIVE_OUT, NULL, "FILE", "archive: where to write (archive.tar; - is standard output)", " archive "},
+    {"exclude-env-vars", 0, false, FLAG_EXCLUDE_ENV, NULL, "", "archive: leave the variables of -e out", " archive "},
+    {"force", 'f', false, FLAG_FORCE, NULL, "", "new: overwrite a file that is there", " new "},
+    {"template", 0, true, FLAG_TEMPLATE, NULL, "NAME", "new: minimal, protocol or the path of a file", " new "},
+    {"project-id", 0, true, FLAG_PROJECT_ID, NULL, "N", "new: the project for options.cloud", " new "},
 };
 
 static const struct {
@@ -59,15 +70,23 @@ static const struct {
     const char *option;
 } letters[] = {{'p', "paused"}, {'u', "vus"}, {'d', "duration"}, {'i', "iterations"}, {'s', "stage"}, {'w', "throw"}};
 
-static const struct flag *find(const char *name, size_t len)
+static bool is_taken(const struct flag *flag, const char *command)
+{
+    char *name = mem_printf(" %s ", command);
+    bool taken = !flag->only || strstr(flag->only, name);
+    mem_free(name);
+    return taken;
+}
+
+static const struct flag *find(const struct cli_run *cli, const char *name, size_t len)
 {
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-        if (strlen(flags[i].name) == len && strncmp(flags[i].name, name, len) == 0)
+        if (strlen(flags[i].name) == len && strncmp(flags[i].name, name, len) == 0 && is_taken(&flags[i], cli->command))
             return &flags[i];
     return NULL;
 }
 
-static void add_env(struct cli_run *cli, const char *name, size_t name_len, const char *value)
+void cli_add_env(struct cli_run *cli, const char *name, size_t name_len, const char *value)
 {
     for (size_t i = 0; i < cli->env_count; i++) {
         if (strlen(cli->env_pairs[2 * i]) == name_len && strncmp(cli->env_pairs[2 * i], name, name_len) == 0) {
@@ -100,7 +119,7 @@ static bool set_env(struct cli_run *cli, const char *text, struct error *err)
         return error_set(err, EXIT_GENERIC, "invalid environment variable name in \"%s\": letters, digits and underscores only", text);
     const char *value = equals ? equals + 1 : getenv(text);
     if (value)
-        add_env(cli, text, len, value);
+        cli_add_env(cli, text, len, value);
     return true;
 }
 
@@ -162,6 +181,20 @@ static bool apply_text(struct cli_run *cli, const struct flag *flag, const char 
     case FLAG_IMPORT_MAP:
         cli->import_map = value;
         return true;
+    case FLAG_TYPE:
+        if (!is_one_of(value, "js", "archive", ""))
+            return error_set(err, EXIT_GENERIC, "invalid type \"%s\": use js or archive", value);
+        cli->type = value;
+        return true;
+    case FLAG_ARCHIVE_OUT:
+        cli->archive_out = value;
+        return true;
+    case FLAG_TEMPLATE:
+        cli->template_name = value;
+        return true;
+    case FLAG_PROJECT_ID:
+        cli->project_id = value;
+        return true;
     case FLAG_ISOLATION:
         if (!is_one_of(value, "auto", "realm", "vu"))
             return error_set(err, EXIT_GENERIC, "invalid isolation \"%s\": use auto, realm or vu", value);
@@ -209,6 +242,15 @@ static bool apply(struct cli_run *cli, const struct flag *flag, const char *valu
     case FLAG_REQUIREMENTS:
         cli->execution_requirements = on;
         break;
+    case FLAG_JSON:
+        cli->json = on;
+        break;
+    case FLAG_FORCE:
+        cli->force = on;
+        break;
+    case FLAG_EXCLUDE_ENV:
+        cli->exclude_env = on;
+        break;
     default:
         break;
     }
@@ -255,11 +297,12 @@ static void consider(void *arg, const char *flag, const char *kind, const char *
     }
 }
 
-static bool unknown_flag(const char *name, struct error *err)
+static bool unknown_flag(const struct cli_run *cli, const char *name, struct error *err)
 {
     struct guess g = {name, NULL, 4};
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-        consider(&g, flags[i].name, NULL, NULL, NULL);
+        if (is_taken(&flags[i], cli->command))
+            consider(&g, flags[i].name, NULL, NULL, NULL);
     options_each_flag(consider, &g);
     if (g.best)
         return error_set(err, EXIT_GENERIC, "unknown flag: --%s; did you mean --%s?", name, g.best);
@@ -277,13 +320,13 @@ static bool parse_long(struct cli_run *cli, struct args *a, char *text, struct e
 {
     char *equals = strchr(text, '=');
     size_t len = equals ? (size_t)(equals - text) : strlen(text);
-    const struct flag *flag = find(text, len);
+    const struct flag *flag = find(cli, text, len);
     char *name = mem_strndup(text, len);
     const char *value = equals ? equals + 1 : NULL;
     bool is_bool = false, is_option = !flag && options_has_flag(name, &is_bool), done = true;
     bool needs = flag ? flag->needs_value : is_option && !is_bool;
     if (!flag && !is_option)
-        done = unknown_flag(name, err);
+        done = unknown_flag(cli, name, err);
     else if (needs && !value && a->at >= a->argc)
         done = error_set(err, EXIT_GENERIC, "flag needs an argument: --%s", name);
     else if (needs && !value)
@@ -307,7 +350,7 @@ static bool parse_letters(struct cli_run *cli, struct args *a, char *text, struc
             if (letters[i].letter == *text)
                 option = letters[i].option;
         for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-            if (flags[i].letter == *text)
+            if (flags[i].letter == *text && is_taken(&flags[i], cli->command))
                 flag = &flags[i];
         if (!option && !flag)
             return error_set(err, EXIT_GENERIC, "unknown shorthand flag: -%c; `ltlab help k6` lists the flags", *text);
@@ -339,7 +382,7 @@ static void add_system_env(struct cli_run *cli)
     for (char **at = environ; *at; at++) {
         const char *equals = strchr(*at, '=');
         if (equals && !has_env(cli, *at, (size_t)(equals - *at)))
-            add_env(cli, *at, (size_t)(equals - *at), equals + 1);
+            cli_add_env(cli, *at, (size_t)(equals - *at), equals + 1);
     }
 }
 
@@ -403,6 +446,7 @@ bool cli_parse(struct cli_run *cli, int argc, char **argv, bool system_env_defau
             cli->script = text;
         }
     }
+    cli->env_given = cli->env_count;
     if (cli->include_system_env)
         add_system_env(cli);
     cli->address_by_flag = cli->address != address_from_env;
@@ -418,6 +462,7 @@ void cli_fini(struct cli_run *cli)
     mem_free(cli->env_pairs);
     mem_free(cli->outputs);
     mem_free(cli->secret_sources);
+    test_archive_free(cli->archive);
     options_fini(&cli->env);
     options_fini(&cli->flags);
     options_fini(&cli->file);

@@ -267,7 +267,7 @@ static bool consolidate(struct test *t, struct error *err)
     const char *json = script_options_json(t->script);
     if (json) {
         options_init(&layer);
-        bool read = options_parse_json(&layer, json, c->script.path, true, err);
+        bool read = options_parse_json(&layer, json, c->script.path, !c->script.archive, err);
         if (read)
             options_merge(&t->options, &layer, "script");
         options_fini(&layer);

@@ -168,8 +168,9 @@ static bool run_program(const char *folder, const char *const argv[], const char
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* folder: where the search for esbuild starts and where it runs, which is where it looks for packages. */
-static char *run_esbuild(const char *folder, const char *const args[], size_t count, const char *input, size_t len, size_t *out_len, struct error *err)
+/* folder: where the search for esbuild starts; there may be none of that name. home: where it runs, which is where it
+ * looks for packages. */
+static char *run_esbuild(const char *folder, const char *home, const char *const args[], size_t count, const char *input, size_t len, size_t *out_len, struct error *err)
 {
     const char *argv[24];
     char *program = find_esbuild(folder, err);
@@ -188,7 +189,7 @@ static char *run_esbuild(const char *folder, const char *const args[], size_t co
     argv[n] = NULL;
     struct buf out = {0}, problems = {0};
     char *result = NULL;
-    if (run_program(folder, argv, input, len, &out, &problems)) {
+    if (run_program(home, argv, input, len, &out, &problems)) {
         *out_len = out.len;
         result = buf_take(&out);
     } else {
@@ -211,7 +212,7 @@ char *esbuild_typescript(const char *path, const char *text, size_t len, size_t 
 {
     char *folder = folder_of(path), *source = mem_printf("--sourcefile=%s", path);
     const char *const args[] = {"--loader=ts", "--tsconfig-raw={}", source};
-    char *result = run_esbuild(folder, args, 3, text, len, out_len, err);
+    char *result = run_esbuild(folder, "/", args, 3, text, len, out_len, err);
     mem_free(source);
     mem_free(folder);
     return result;
@@ -252,7 +253,7 @@ char *esbuild_package(const char *folder, const char *name, size_t *out_len, str
     char *entry = mem_printf("module.exports = require('%s');\n", name);
     char *source = mem_printf("--sourcefile=%s/package.js", folder);
     const char *const args[] = {"--bundle", "--format=cjs", "--platform=browser", "--loader=js", "--external:k6", "--external:k6/*", source};
-    char *result = run_esbuild(folder, args, 7, entry, strlen(entry), out_len, err);
+    char *result = run_esbuild(folder, folder, args, 7, entry, strlen(entry), out_len, err);
     mem_free(source);
     mem_free(entry);
     return result;

@@ -28,21 +28,26 @@ struct stored {
     char *failure;
     char *original; /* of a module that was not JavaScript; NULL: data */
     struct source_map *map;
-    bool is_module, map_read;
+    bool is_module, map_read, lent;
 };
+
+#define PACKAGE_SUFFIX ".bundle.js"
+#define PACKAGE_SUFFIX_LEN (sizeof(PACKAGE_SUFFIX) - 1)
 
 struct files {
     pthread_mutex_t lock;
     struct map stored; /* module name or absolute path -> struct stored */
     json_t *imports, *scopes;
     bool frozen;
+    char *sealed_pwd; /* not NULL: the store is an archive */
 };
 
 static void free_stored(void *value)
 {
     struct stored *s = value;
     mem_free(s->path);
-    mem_free(s->data);
+    if (!s->lent)
+        mem_free(s->data);
     mem_free(s->failure);
     mem_free(s->original);
     source_map_free(s->map);
@@ -82,6 +87,7 @@ void files_free(struct files *files)
     map_free(&files->stored, free_stored);
     json_decref(files->imports);
     json_decref(files->scopes);
+    mem_free(files->sealed_pwd);
     pthread_mutex_destroy(&files->lock);
     mem_free(files);
 }
@@ -109,6 +115,29 @@ void files_put(struct files *files, const char *name, const char *text, size_t l
 {
     pthread_mutex_lock(&files->lock);
     keep(files, name, NULL, mem_strndup(text, len), len)->is_module = true;
+    pthread_mutex_unlock(&files->lock);
+}
+
+void files_lend(struct files *files, const char *name, const char *data, size_t len)
+{
+    pthread_mutex_lock(&files->lock);
+    keep(files, name, name[0] == '/' ? name : NULL, (char *)(uintptr_t)data, len)->lent = true;
+    pthread_mutex_unlock(&files->lock);
+}
+
+void files_seal(struct files *files, const char *pwd)
+{
+    files->sealed_pwd = mem_strdup(pwd);
+}
+
+void files_each(struct files *files, void (*each)(void *arg, const char *name, const char *data, size_t len), void *arg)
+{
+    pthread_mutex_lock(&files->lock);
+    for (struct map_entry *e = map_next(&files->stored, NULL); e; e = map_next(&files->stored, e)) {
+        const struct stored *s = e->value;
+        if (s->data)
+            each(arg, e->key, s->original ? s->original : s->data, s->original ? strlen(s->original) : s->len);
+    }
     pthread_mutex_unlock(&files->lock);
 }
 
@@ -147,12 +176,28 @@ static char *working_dir(void)
 }
 
 /* The folder that relative names in a module refer to: its path up to the last slash. */
-static char *dir_of(const char *module)
+static char *dir_of(const struct files *files, const char *module)
 {
-    if (!module || strncmp(module, "file://", 7) != 0)
-        return working_dir();
-    const char *path = module + 7, *slash = strrchr(path, '/');
-    return slash ? mem_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : working_dir();
+    const char *path = module && strncmp(module, "file://", 7) == 0 ? module + 7 : NULL, *slash = path ? strrchr(path, '/') : NULL;
+    if (slash)
+        return mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    return files->sealed_pwd ? mem_strdup(files->sealed_pwd) : working_dir();
+}
+
+/* Behind /home/, /Users/ or /C:/Users/: where a user's name begins; NULL elsewhere. */
+static const char *user_in(const char *path)
+{
+    bool drive = path[0] == '/' && path[1] && path[2] == ':';
+    const char *rest = drive ? path + 3 : path;
+    if (strncmp(rest, "/Users/", 7) == 0)
+        return rest + 7;
+    return strncmp(path, "/home/", 6) == 0 ? path + 6 : NULL;
+}
+
+char *files_anonymous_path(const char *path)
+{
+    const char *user = user_in(path), *slash = user ? strchr(user, '/') : NULL;
+    return slash ? mem_printf("%.*snobody%s", (int)(user - path), path, slash) : mem_strdup(path);
 }
 
 char *files_url_of_path(const char *path)
@@ -209,7 +254,32 @@ static bool is_relative(const char *specifier)
            strcmp(specifier, ".") == 0 || strcmp(specifier, "..") == 0;
 }
 
-static char *resolve_mapped(const char *base, const char *specifier, struct error *err)
+/* A package of a node_modules folder, or of one that an archive was made from, as a module name. */
+static char *find_package(struct files *files, const char *base, const char *name)
+{
+    char *folder = dir_of(files, base), *found = NULL;
+    if (!files->sealed_pwd) {
+        char *home = esbuild_find_package(folder, name);
+        found = home ? mem_printf("file://%s/node_modules/%s" PACKAGE_SUFFIX, home, name) : NULL;
+        mem_free(home);
+        mem_free(folder);
+        return found;
+    }
+    pthread_mutex_lock(&files->lock);
+    for (char *slash = folder + strlen(folder); slash && !found; slash = strrchr(folder, '/')) {
+        *slash = 0;
+        char *path = mem_printf("%s/node_modules/%s" PACKAGE_SUFFIX, folder, name), *key = files_anonymous_path(path);
+        if (map_get(&files->stored, key, strlen(key)))
+            found = mem_printf("file://%s", path);
+        mem_free(key);
+        mem_free(path);
+    }
+    pthread_mutex_unlock(&files->lock);
+    mem_free(folder);
+    return found;
+}
+
+static char *resolve_mapped(struct files *files, const char *base, const char *specifier, struct error *err)
 {
     if (strcmp(specifier, "k6") == 0 || has_scheme(specifier, "k6/"))
         return mem_strdup(specifier);
@@ -226,20 +296,15 @@ static char *resolve_mapped(const char *base, const char *specifier, struct erro
     if (is_relative(specifier) && remote_base)
         return remote_resolve(base, specifier, err);
     if (is_relative(specifier)) {
-        char *dir = dir_of(base), *path = clean_path(dir, specifier);
+        char *dir = dir_of(files, base), *path = clean_path(dir, specifier);
         char *url = mem_printf("file://%s", path);
         mem_free(dir);
         mem_free(path);
         return url;
     }
-    char *folder = remote_base || strstr(specifier, "://") ? NULL : dir_of(base);
-    char *home = folder ? esbuild_find_package(folder, specifier) : NULL;
-    mem_free(folder);
-    if (home) {
-        char *name = mem_printf("npm:%s/node_modules/%s", home, specifier);
-        mem_free(home);
-        return name;
-    }
+    char *package = remote_base || strstr(specifier, "://") ? NULL : find_package(files, base, specifier);
+    if (package)
+        return package;
     if (strstr(specifier, "://"))
         error_set(err, EXIT_SCRIPT_EXCEPTION, "the module specifier \"%s\" has a scheme that is not supported: only file:// and https:// are", specifier);
     else
@@ -252,7 +317,7 @@ static char *resolve_mapped(const char *base, const char *specifier, struct erro
 char *files_resolve(struct files *files, const char *base, const char *specifier, struct error *err)
 {
     char *to = map_specifier(files, base, specifier);
-    char *name = resolve_mapped(to ? NULL : base, to ? to : specifier, err);
+    char *name = resolve_mapped(files, to ? NULL : base, to ? to : specifier, err);
     mem_free(to);
     return name;
 }
@@ -286,12 +351,20 @@ static char *read_whole(const char *path, size_t *len, struct error *err)
     return buf_take(&data);
 }
 
-/* "npm:/folder/node_modules/name" */
-static char *load_package(const char *key, size_t *len, struct error *err)
+/* "/folder/node_modules/name.bundle.js": a package, which has no such file. */
+static bool is_package(const char *path)
 {
-    const char *name = strstr(key, "/node_modules/");
-    char *folder = mem_strndup(key + 4, (size_t)(name - key) - 4);
-    char *data = esbuild_package(folder, name + 14, len, err);
+    size_t len = strlen(path);
+    return len > PACKAGE_SUFFIX_LEN && strcmp(path + len - PACKAGE_SUFFIX_LEN, PACKAGE_SUFFIX) == 0 && strstr(path, "/node_modules/");
+}
+
+static char *load_package(const char *path, size_t *len, struct error *err)
+{
+    const char *name = strstr(path, "/node_modules/");
+    char *folder = mem_strndup(path, (size_t)(name - path));
+    char *package = mem_strndup(name + 14, strlen(name + 14) - PACKAGE_SUFFIX_LEN);
+    char *data = esbuild_package(folder, package, len, err);
+    mem_free(package);
     mem_free(folder);
     return data;
 }
@@ -303,9 +376,37 @@ static bool is_typescript(const char *key)
     return has_scheme(key, "file://") && len > 3 && strcmp(key + len - 3, ".ts") == 0;
 }
 
+/* With the lock held: an archive has TypeScript as it was written; the JavaScript goes under the module's name. */
+static struct stored *load_sealed_typescript(struct files *files, const char *key, const char *path, const struct stored *source, struct error *err)
+{
+    struct stored *s = map_get(&files->stored, key, strlen(key));
+    size_t len;
+    char *data = s ? NULL : esbuild_typescript(path, source->data, source->len, &len, err);
+    if (!data)
+        return s;
+    s = keep(files, key, NULL, data, len);
+    s->original = mem_strndup(source->data, source->len);
+    return s;
+}
+
+/* With the lock held: what an archive has under the name. */
+static struct stored *load_sealed(struct files *files, const char *key, struct error *err)
+{
+    char *name = has_scheme(key, "https://") ? mem_strdup(key) : files_anonymous_path(has_scheme(key, "file://") ? key + 7 : key);
+    struct stored *s = map_get(&files->stored, name, strlen(name));
+    if (!s)
+        error_set(err, EXIT_SCRIPT_EXCEPTION, "%s is not in the archive", name);
+    else if (is_typescript(key))
+        s = load_sealed_typescript(files, key, name, s, err);
+    mem_free(name);
+    return s;
+}
+
 /* With the lock held. */
 static struct stored *load(struct files *files, const char *key, const char *path, struct error *err)
 {
+    if (files->sealed_pwd)
+        return load_sealed(files, key, err);
     struct stored *s = map_get(&files->stored, key, strlen(key));
     if (s && s->data)
         return s;
@@ -319,10 +420,10 @@ static struct stored *load(struct files *files, const char *key, const char *pat
     }
     size_t len = 0;
     char *data, *original = NULL;
-    if (path)
+    if (path && is_package(path))
+        data = load_package(path, &len, err);
+    else if (path)
         data = read_whole(path, &len, err);
-    else if (has_scheme(key, "npm:"))
-        data = load_package(key, &len, err);
     else
         data = remote_fetch(key, &len, err);
     if (data && is_typescript(key)) {
@@ -360,7 +461,7 @@ const char *files_open(struct files *files, const char *base, const char *path, 
     }
     if (has_scheme(path, "file://"))
         path += 7;
-    char *dir = dir_of(base), *full = clean_path(dir, path);
+    char *dir = dir_of(files, base), *full = clean_path(dir, path);
     mem_free(dir);
     pthread_mutex_lock(&files->lock);
     struct stored *s = load(files, full, full, err);
@@ -384,6 +485,15 @@ const char *files_original(struct files *files, const char *name)
     return s ? s->original ? s->original : s->data : NULL;
 }
 
+/* A relative path against a file's. */
+static char *path_beside(const char *file, const char *relative)
+{
+    const char *slash = strrchr(file, '/');
+    char *dir = mem_strndup(file, slash ? (size_t)(slash - file) : 0), *path = clean_path(dir, relative);
+    mem_free(dir);
+    return path;
+}
+
 /* The map that a module's last lines name: within the text, or a file beside it. */
 static struct source_map *read_map(const struct stored *s)
 {
@@ -402,12 +512,11 @@ static struct source_map *read_map(const struct stored *s)
         buf_free(&json);
     } else if (s->path && url.len < 1024) {
         size_t len;
-        char *relative = mem_strndup(url.data, url.len), *dir = dir_of(s->path), *path = clean_path(dir, relative), *text = read_whole(path, &len, NULL);
+        char *relative = mem_strndup(url.data, url.len), *path = path_beside(s->path, relative), *text = read_whole(path, &len, NULL);
         if (text)
             map = source_map_read(text, len);
         mem_free(text);
         mem_free(path);
-        mem_free(dir);
         mem_free(relative);
     }
     return map;
@@ -427,10 +536,9 @@ char *files_place(struct files *files, const char *name, int *line, int *column)
         if (s->original || !source || !s->path) {
             result = mem_strdup(name);
         } else {
-            char *dir = dir_of(s->path), *path = clean_path(dir, source);
+            char *path = path_beside(s->path, source);
             result = files_url_of_path(path);
             mem_free(path);
-            mem_free(dir);
         }
     }
     pthread_mutex_unlock(&files->lock);

@@ -15,6 +15,15 @@ struct files *files_new(const char *import_map, struct error *err);
 void files_free(struct files *files);
 /* Puts text in the store under a module name (a script from standard input). */
 void files_put(struct files *files, const char *name, const char *text, size_t len);
+/* The same for what the caller keeps for the store's life: a path on no disk, or an https URL. */
+void files_lend(struct files *files, const char *name, const char *data, size_t len);
+/* Nothing is read from disk or network: the store is an archive. Names without a module are relative to pwd;
+ * homes in paths read as nobody's. */
+void files_seal(struct files *files, const char *pwd);
+/* Calls each for everything that could be read, by module name or absolute path. */
+void files_each(struct files *files, void (*each)(void *arg, const char *name, const char *data, size_t len), void *arg);
+/* "/home/nobody/a.js" for "/home/alice/a.js", likewise below /Users. Heap. */
+char *files_anonymous_path(const char *path);
 /* From now on only files that are in the store exist. */
 void files_freeze(struct files *files);
 

@@ -8,6 +8,7 @@
 #include "core/mem.h"
 #include "core/text.h"
 #include "script/files.h"
+#include "script/hints.h"
 #include "script/host.h"
 
 static const struct {
@@ -35,6 +36,14 @@ static const struct {
     {"papaparse", "import papaparse from 'https://jslib.k6.io/papaparse/5.1.1/index.js';"},
 };
 
+const char *hint_import_line(struct text name)
+{
+    for (size_t i = 0; i < sizeof(imports) / sizeof(imports[0]); i++)
+        if (text_equal(text_of(imports[i].name), name))
+            return imports[i].line;
+    return NULL;
+}
+
 char *hint_for_error(const char *message)
 {
     const char *end = strstr(message, " is not defined"), *start = end;
@@ -45,10 +54,8 @@ char *hint_for_error(const char *message)
     size_t len = (size_t)(end - start);
     if (len && start[len - 1] == '\'')
         len--;
-    for (size_t i = 0; i < sizeof(imports) / sizeof(imports[0]); i++)
-        if (strlen(imports[i].name) == len && strncmp(imports[i].name, start, len) == 0)
-            return mem_printf("%s is exported by a k6 module; add this line at the top of the script: %s", imports[i].name, imports[i].line);
-    return NULL;
+    const char *line = hint_import_line((struct text){start, len});
+    return line ? mem_printf("%.*s is exported by a k6 module; add this line at the top of the script: %s", (int)len, start, line) : NULL;
 }
 
 /* Finds the first "file:///path:LINE:COLUMN" in an exception's stack. */

@@ -15,6 +15,7 @@
 #include "script/files.h"
 #include "script/host.h"
 #include "script/secrets.h"
+#include "script/test_archive.h"
 
 void vu_wait_in_init(int64_t due_mono_ns)
 {
@@ -87,22 +88,50 @@ static bool check_script_file(const char *path, struct error *err)
     return true;
 }
 
+struct files *script_files_open(const struct script_config *config, char **main_module, struct error *err)
+{
+    const struct test_archive *archive = config->archive;
+    bool from_stdin = config->text != NULL;
+    *main_module = NULL;
+    if (!archive && !from_stdin && !check_script_file(config->path, err))
+        return NULL;
+    struct files *files = files_new(config->import_map, err);
+    if (!files)
+        return NULL;
+    if (archive) {
+        for (struct map_entry *e = map_next(&archive->files, NULL); e; e = map_next(&archive->files, e)) {
+            const struct archived_file *file = e->value;
+            files_lend(files, e->key, file->data, file->len);
+        }
+        files_seal(files, archive->pwd);
+        *main_module = mem_strdup(archive->main_module);
+        return files;
+    }
+    *main_module = files_url_of_path(from_stdin ? "-" : config->path);
+    if (from_stdin)
+        files_put(files, *main_module, config->text, config->text_len);
+    return files;
+}
+
 struct script *script_open(const struct script_config *config, struct error *err)
 {
-    bool from_stdin = config->text != NULL;
-    if (!from_stdin && !check_script_file(config->path, err))
+    char *main_module;
+    struct files *files = script_files_open(config, &main_module, err);
+    if (!files)
         return NULL;
     struct script *script = mem_zalloc(sizeof(*script));
     script->config = *config;
+    script->files = files;
+    script->main_module = main_module;
     pthread_mutex_init(&script->module_lock, NULL);
-    script->files = files_new(config->import_map, err);
-    script->main_module = files_url_of_path(from_stdin ? "-" : config->path);
-    if (script->files && from_stdin)
-        files_put(script->files, script->main_module, config->text, config->text_len);
-    script->secrets = script->files ? secrets_new(config->secret_sources, config->secret_source_count, err) : NULL;
+    script->secrets = secrets_new(config->secret_sources, config->secret_source_count, err);
     if (!script->secrets || !run_first_init(script, err)) {
         script_free(script);
         return NULL;
+    }
+    if (config->archive) {
+        mem_free(script->options_json);
+        script->options_json = mem_strdup(config->archive->options_json);
     }
     files_freeze(script->files);
     script->isolate_vus = config->isolation == ISOLATE_VU || (config->isolation == ISOLATE_AUTO && files_patch_builtins(script->files));
@@ -139,6 +168,16 @@ void script_free(struct script *script)
 const char *script_options_json(const struct script *script)
 {
     return script->options_json;
+}
+
+struct files *script_files(const struct script *script)
+{
+    return script->files;
+}
+
+const char *script_main_module(const struct script *script)
+{
+    return script->main_module;
 }
 
 bool script_has_function(const struct script *script, const char *name)

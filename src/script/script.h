@@ -11,6 +11,7 @@
 #include "script/vu.h"
 
 struct error;
+struct files;
 struct http_options;
 struct net_options;
 struct registry;
@@ -18,6 +19,7 @@ struct script;
 struct shard;
 struct tag_interner;
 struct tagset;
+struct test_archive;
 
 /* k6's system tags, as bits. */
 enum system_tag {
@@ -55,6 +57,7 @@ struct script_config {
     const char *path; /* a file, or "-" with text */
     const char *text; /* the script itself when it comes from standard input */
     size_t text_len;
+    const struct test_archive *archive; /* not NULL: the script and its files come from here */
     const char *const *env; /* __ENV: name, value, name, value ... */
     size_t env_count;       /* pairs */
     const char *import_map; /* file or NULL */
@@ -91,6 +94,9 @@ struct script_stats {
     atomic_int_fast64_t start_mono_ns; /* when the test run started */
 };
 
+/* The store of a script's files, and the name of its main module (heap), without running anything. NULL with
+ * err: EXIT_GENERIC when the script's file cannot be read. */
+struct files *script_files_open(const struct script_config *config, char **main_module, struct error *err);
 /* Reads the script and runs its init context once as VU 0 on the calling thread. NULL with err: exit code
  * EXIT_GENERIC when the file cannot be read, EXIT_SCRIPT_EXCEPTION for exceptions, EXIT_SCRIPT_ABORTED when
  * it called exec.test.abort. */
@@ -98,6 +104,9 @@ struct script *script_open(const struct script_config *config, struct error *err
 void script_free(struct script *script);
 /* `export const options` as JSON; NULL when there is none. */
 const char *script_options_json(const struct script *script);
+/* The files that the script has touched, and its own name among them. */
+struct files *script_files(const struct script *script);
+const char *script_main_module(const struct script *script);
 bool script_has_function(const struct script *script, const char *name);
 size_t script_function_count(const struct script *script);
 bool script_has_export(const struct script *script, const char *name);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createPublicKey, pbkdf2Sync, verify } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -264,4 +264,18 @@ export default function () {
   const strict = await script(t, source);
   assert.match(strict.console[0], /^0 x509/);
   assert.equal(strict.code, 0);
+});
+
+test('an archive of TypeScript and a package runs without either on disk', async (t) => {
+  const folder = scratch(t, { 's.ts': "import { twice } from 'lab-pkg';\nimport { add } from './add.ts';\nexport default function (): void { console.log(twice(add(1, 2))); throw new Error('here'); }", 'add.ts': 'export const add = (a: number, b: number): number => a + b;' });
+  mkdirSync(join(folder, 'node_modules/lab-pkg'), { recursive: true });
+  writeFileSync(join(folder, 'node_modules/lab-pkg/package.json'), '{"name":"lab-pkg","main":"i.js"}');
+  writeFileSync(join(folder, 'node_modules/lab-pkg/i.js'), 'exports.twice = (x) => x * 2;');
+  const elsewhere = scratch(t), archive = join(elsewhere, 'a.tar');
+  assert.equal((await run(['k6', 'archive', '-O', archive, join(folder, 's.ts')])).code, 0);
+  rmSync(folder, { recursive: true });
+  const { code, stderr } = await run(['k6', 'run', '-q', '--log-format', 'raw', archive], { cwd: elsewhere });
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^6$/m);
+  assert.match(stderr, /s\.ts:3:/);
 });

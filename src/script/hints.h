@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which module exports a name that scripts use. Any thread. */
+#ifndef SCRIPT_HINTS_H
+#define SCRIPT_HINTS_H
+
+#include "core/text.h"
+
+/* "import http from 'k6/http';" for http; NULL for a name that no module of k6 exports. Static. */
+const char *hint_import_line(struct text name);
+
+#endif

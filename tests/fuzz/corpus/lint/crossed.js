@@ -1,0 +1,1 @@
+}{)(][ ) => } else { r.body.x } , else { r.body.y

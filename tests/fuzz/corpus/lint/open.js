@@ -1,0 +1,1 @@
+http.get(`${__ENV.A}/undefined` + __ENV["B"]); ((([[[{{{```${${
