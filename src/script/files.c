@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ struct stored {
     char *original; /* of a module that was not JavaScript; NULL: data */
     struct source_map *map;
     bool is_module, map_read, lent;
+    int memory; /* the bytes as a file without a name, + 1; 0: not made */
 };
 
 #define PACKAGE_SUFFIX ".bundle.js"
@@ -51,6 +53,8 @@ static void free_stored(void *value)
     mem_free(s->failure);
     mem_free(s->original);
     source_map_free(s->map);
+    if (s->memory)
+        close(s->memory - 1);
     mem_free(s);
 }
 
@@ -473,6 +477,33 @@ const char *files_open(struct files *files, const char *base, const char *path, 
     if (full_path)
         *full_path = s->path;
     return s->data;
+}
+
+static bool make_memory(struct stored *s)
+{
+    int fd = memfd_create("opened", MFD_CLOEXEC);
+    size_t done = 0;
+    while (fd >= 0 && done < s->len) {
+        ssize_t written = write(fd, s->data + done, s->len - done);
+        if (written <= 0) {
+            close(fd);
+            return false;
+        }
+        done += (size_t)written;
+    }
+    s->memory = fd + 1;
+    return fd >= 0;
+}
+
+void *files_private_mapping(struct files *files, const char *full_path)
+{
+    void *mapping = MAP_FAILED;
+    pthread_mutex_lock(&files->lock);
+    struct stored *s = map_get(&files->stored, full_path, strlen(full_path));
+    if (s && s->data && s->len && (s->memory || make_memory(s)))
+        mapping = mmap(NULL, s->len, PROT_READ | PROT_WRITE, MAP_PRIVATE, s->memory - 1, 0);
+    pthread_mutex_unlock(&files->lock);
+    return mapping == MAP_FAILED ? NULL : mapping;
 }
 
 /* ---- source maps ---- */

@@ -40,6 +40,9 @@ char *files_place(struct files *files, const char *name, int *line, int *column)
 /* A data file by a path relative to the module base: the bytes stay in the store. NULL with err.
  * full_path (may be NULL) gets the absolute path, owned by the store. */
 const char *files_open(struct files *files, const char *base, const char *path, size_t *len, const char **full_path, struct error *err);
+/* A private mapping of what files_open gave: whoever writes to it gets pages of its own, the others are shared by the
+ * process. Given back with munmap(mapping, len). NULL: the system has no more. */
+void *files_private_mapping(struct files *files, const char *full_path);
 /* "file:///a/b.js" for a path on disk. Heap. */
 char *files_url_of_path(const char *path);
 /* True when any stored module text patches a built-in object (a heuristic over the source). */

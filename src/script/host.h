@@ -92,6 +92,11 @@ struct realm {
     JSAtom *response_atoms; /* k6/http_response.c */
     unsigned response_atom_count;
     JSValue env; /* the script's __ENV as every VU first sees it */
+    struct opened_text {
+        const char *data; /* in the store */
+        JSValue text;
+    } *opened; /* what open() made strings of: the VUs of the realm share them */
+    size_t opened_count, opened_cap;
     struct engine_host host;
 };
 

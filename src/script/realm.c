@@ -4,6 +4,7 @@
  * getters on the realm's global object, so that a VU's own global object starts empty. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/error.h"
 #include "core/exit_codes.h"
@@ -134,6 +135,38 @@ static JSValue get_global(JSContext *ctx, JSValueConst this_val)
     return JS_GetGlobalObject(ctx);
 }
 
+#define MAPPED_FROM_BYTES ((size_t)256 << 10)
+
+/* A file's text exists once a realm, not once a VU. */
+static JSValue opened_text(JSContext *ctx, const char *data, size_t len)
+{
+    struct realm *realm = JS_GetContextOpaque(ctx);
+    for (size_t i = 0; i < realm->opened_count; i++)
+        if (realm->opened[i].data == data)
+            return JS_DupValue(ctx, realm->opened[i].text);
+    JSValue text = JS_NewStringLen(ctx, data, len);
+    if (JS_IsException(text))
+        return text;
+    mem_grow(&realm->opened, &realm->opened_cap, realm->opened_count + 1, sizeof(realm->opened[0]));
+    realm->opened[realm->opened_count++] = (struct opened_text){data, JS_DupValue(ctx, text)};
+    return text;
+}
+
+/* opaque: the mapping's length. It is freed but not resized: transfer(newLength) fails with "out of memory". */
+static void *manage_mapping(JSRuntime *rt, void *opaque, void *mapping, size_t size)
+{
+    if (!size)
+        munmap(mapping, (size_t)(uintptr_t)opaque);
+    return NULL;
+}
+
+/* A script may write to the buffer that open() gave: a large one is mapped, so that only written pages are copied. */
+static JSValue opened_buffer(JSContext *ctx, const char *data, size_t len, const char *full_path)
+{
+    void *mapping = len >= MAPPED_FROM_BYTES && full_path ? files_private_mapping(script_of(ctx)->files, full_path) : NULL;
+    return mapping ? JS_NewArrayBuffer(ctx, mapping, len, 0, manage_mapping, (void *)(uintptr_t)len, false) : js_new_array_buffer(ctx, data, len);
+}
+
 static JSValue js_open(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
 {
     if (!vu_require_init(ctx, "open()"))
@@ -146,15 +179,15 @@ static JSValue js_open(JSContext *ctx, JSValueConst this_val, int argc, JSValueC
     const char *base = module != JS_ATOM_NULL ? JS_AtomToCString(ctx, module) : NULL;
     struct error err = {0};
     size_t len;
-    const char *data = files_open(script_of(ctx)->files, base, path, &len, NULL, &err);
+    const char *full_path = NULL, *data = files_open(script_of(ctx)->files, base, path, &len, &full_path, &err);
     JSValue result;
     if (!data) {
         throw_error(ctx, &err);
         result = JS_EXCEPTION;
     } else if (mode && strcmp(mode, "b") == 0) {
-        result = js_new_array_buffer(ctx, data, len);
+        result = opened_buffer(ctx, data, len, full_path);
     } else {
-        result = JS_NewStringLen(ctx, data, len);
+        result = opened_text(ctx, data, len);
     }
     JS_FreeCString(ctx, path);
     JS_FreeCString(ctx, mode);
@@ -277,6 +310,9 @@ void realm_free(struct realm *realm)
         for (unsigned i = 0; i < realm->response_atom_count; i++)
             JS_FreeAtom(realm->ctx, realm->response_atoms[i]);
         mem_free(realm->response_atoms);
+        for (size_t i = 0; i < realm->opened_count; i++)
+            JS_FreeValue(realm->ctx, realm->opened[i].text);
+        mem_free(realm->opened);
         engine_free_prototypes(realm->ctx);
         JS_FreeContext(realm->ctx);
     }
