@@ -296,6 +296,8 @@ struct k6_module {
     void (*imported)(struct script *script);
 };
 const struct k6_module *k6_module_find(const char *name);
+/* What stands in for a module that k6 has removed; NULL for others. */
+const char *k6_module_replacement(const char *name);
 /* Global names of modules that every realm has (crypto, TextEncoder ...). */
 void k6_globals_install(JSContext *ctx, JSValueConst global);
 

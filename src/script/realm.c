@@ -53,7 +53,11 @@ static JSValue host_builtin(JSContext *ctx, const char *name, void *arg)
         return JS_UNDEFINED;
     const struct k6_module *module = k6_module_find(name);
     if (!module) {
-        js_throw_error(ctx, "unknown module \"%s\": it is not part of k6 2.2 or ltlab (see docs/k6-compatibility.md)", name);
+        const char *instead = k6_module_replacement(name);
+        if (instead)
+            js_throw_error(ctx, "the module \"%s\" was removed from k6: use %s", name, instead);
+        else
+            js_throw_error(ctx, "unknown module \"%s\": it is not part of k6 2.2 or ltlab (see docs/k6-compatibility.md)", name);
         engine_make_uncatchable(ctx);
         return JS_EXCEPTION;
     }
