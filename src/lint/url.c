@@ -27,7 +27,7 @@ static bool env_at(const struct lint *lint, size_t i, struct text *name, size_t 
 /* The script looks whether the variable is there, or sets it. */
 static bool is_looked_after(const struct lint *lint, struct text wanted)
 {
-    static const char *const deciders[] = {"||", "??", "?", "&&", "=", "||=", "?" "?=", "===", "!==", "==", "!=", NULL};
+    static const char *const deciders[] = {"||", "??", "?", "&&", "=", "||=", "\?\?=", "===", "!==", "==", "!=", NULL};
     for (size_t i = 0; i < lint->tokens.count; i++) {
         struct text name;
         size_t after;
