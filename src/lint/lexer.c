@@ -137,7 +137,7 @@ static const char *name_end(const struct lexer *l)
 
 static size_t operator_length(const struct lexer *l)
 {
-    static const char *const operators[] = {">>>=", "...", "===", "!==", "**=", "<<=", ">>=", ">>>", "&&=", "||=", "?" "?=", "=>", "==", "!=", "<=", ">=", "&&", "||", "??",
+    static const char *const operators[] = {">>>=", "...", "===", "!==", "**=", "<<=", ">>=", ">>>", "&&=", "||=", "\?\?=", "=>", "==", "!=", "<=", ">=", "&&", "||", "??",
                                             "?.", "++", "--", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<", ">>", "**", NULL};
     for (size_t i = 0; operators[i]; i++) {
         size_t len = strlen(operators[i]);

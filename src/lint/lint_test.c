@@ -57,6 +57,7 @@ static void a_name_that_is_bound_in_any_way_is_no_finding(void **state)
     check("try { f(); } catch (group) { group(); } function f() {}", "");
     check("class A { check(a) { return this.check(a); } }\nconst o = { sleep(a) {}, get http() { return 1; }, Counter: 1 };\no.sleep(); new A(); o.Counter.x;", "");
     check("let a = 1,\n  http = 2\nhttp.x", "");
+    check("globalThis.helper = 1; helper(); global.http.get(); http.get();", "");
     check("if (typeof exec === 'undefined') exec.x();", "");
     check("crypto.randomUUID(); console.log(Math.max(1), __ENV.X);", "");
     check("// sleep(1)\n'sleep(1)'; `sleep(1)`; x = a ? b : /sleep(1)/; var a, b, x;", "");
@@ -65,7 +66,7 @@ static void a_name_that_is_bound_in_any_way_is_no_finding(void **state)
 static void a_url_with_an_unset_variable_is_told(void **state)
 {
     check("import http from 'k6/http';\nhttp.get(`${__ENV.BASE}/x`);\nhttp.get(__ENV['OTHER'] + '/x');", "undefined-in-url:2 undefined-in-url:3");
-    check("import http from 'k6/http';\nconst base = __ENV.BASE;\nhttp.post(base + '/x', __ENV.Y);", "undefined-in-url:3");
+    check("import http from 'k6/http';\nconst base = __ENV.BASE;\nhttp.post(base + '/x', __ENV.Y);\nhttp.get(base);", "undefined-in-url:3");
     check("import http from 'k6/http';\nhttp.request('GET', 'http://a/undefined');", "undefined-in-url:2");
     check("import http from 'k6/http';\nhttp.get(`${__ENV.BASE || 'http://a'}/x`); http.get(`${__ENV.GIVEN}/`);", "");
     check("import http from 'k6/http';\nif (!__ENV.BASE) throw new Error('x');\nhttp.get(__ENV.BASE);", "");

@@ -117,6 +117,8 @@ void lint_collect_names(struct lint *lint)
             declare(lint, is_token(lint, i + 1, "*") ? i + 2 : i + 1);
         else if (is_token(lint, i, "class") || is_token(lint, i, "typeof") || is_token(lint, i, "enum") || is_token(lint, i, "namespace"))
             declare(lint, i + 1);
+        else if ((is_token(lint, i, "globalThis") || is_token(lint, i, "global")) && is_token(lint, i + 1, "."))
+            declare(lint, i + 2);
         else if (is_token(lint, i + 1, "=>") || (is_token(lint, i + 1, "=") && is_variable(lint, i)))
             declare(lint, i);
     }

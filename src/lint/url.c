@@ -27,7 +27,7 @@ static bool env_at(const struct lint *lint, size_t i, struct text *name, size_t 
 /* The script looks whether the variable is there, or sets it. */
 static bool is_looked_after(const struct lint *lint, struct text wanted)
 {
-    static const char *const deciders[] = {"||", "??", "?", "&&", "=", "||=", "?" "?=", "===", "!==", "==", "!=", NULL};
+    static const char *const deciders[] = {"||", "??", "?", "&&", "=", "||=", "\?\?=", "===", "!==", "==", "!=", NULL};
     for (size_t i = 0; i < lint->tokens.count; i++) {
         struct text name;
         size_t after;
@@ -50,8 +50,11 @@ static bool may_be_missing(const struct lint *lint, struct text name)
     return !set && !is_looked_after(lint, name);
 }
 
-static void report_env(struct lint *lint, size_t token, struct text name)
+/* Once for each variable. */
+static void report_env(struct lint *lint, struct map *told, size_t token, struct text name)
 {
+    if (map_set(told, name.data, name.len, lint))
+        return;
     lint_report(lint, "undefined-in-url", token, mem_printf("__ENV.%.*s || 'http://127.0.0.1:8080'", (int)name.len, name.data),
                 "the URL holds __ENV.%.*s without a default: when -e %.*s=... is forgotten, requests go to \"undefined\"", (int)name.len, name.data, (int)name.len, name.data);
 }
@@ -74,7 +77,7 @@ static size_t env_behind(const struct lint *lint, struct text variable, struct t
     return NO_TOKEN;
 }
 
-static void check_url(struct lint *lint, size_t from, size_t to)
+static void check_url(struct lint *lint, struct map *told, size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++) {
         const struct token *t = &lint->tokens.list[i];
@@ -87,13 +90,13 @@ static void check_url(struct lint *lint, size_t from, size_t to)
             continue;
         if (env_at(lint, i, &name, &after)) {
             if (may_be_missing(lint, name))
-                report_env(lint, i, name);
+                report_env(lint, told, i, name);
             continue;
         }
         bool plain = is_variable(lint, i) && !is_token(lint, i + 1, "(") && !is_token(lint, i + 1, ".") && !is_token(lint, i + 1, "[");
         size_t source = plain ? env_behind(lint, t->text, &name) : NO_TOKEN;
         if (source != NO_TOKEN && may_be_missing(lint, name))
-            report_env(lint, i, name);
+            report_env(lint, told, i, name);
     }
 }
 
@@ -115,6 +118,7 @@ static size_t request_call(const struct lint *lint, size_t i, int *url_argument)
 
 void lint_urls(struct lint *lint)
 {
+    struct map told = {0};
     for (size_t i = 0; i < lint->tokens.count; i++) {
         int url;
         size_t open = request_call(lint, i, &url);
@@ -124,6 +128,7 @@ void lint_urls(struct lint *lint)
         for (; url > 0 && from < end; url--)
             from = argument_end(lint, from, end) + 1;
         if (from < end)
-            check_url(lint, from, argument_end(lint, from, end));
+            check_url(lint, &told, from, argument_end(lint, from, end));
     }
+    map_free(&told, NULL);
 }

@@ -120,7 +120,7 @@ static bool read_metadata(struct test_archive *archive, const char *text, struct
         valid = error_set(err, EXIT_GENERIC, "the archive holds a test of the type \"%s\": only js can be run", type);
     else if (!filename)
         valid = error_set(err, EXIT_GENERIC, "metadata.json of the archive names no script (filename)");
-    if (valid) {
+    if (valid && filename) {
         char *text_of_options = json_is_object(options) ? json_dumps(options, JSON_COMPACT) : NULL;
         archive->options_json = mem_strdup(text_of_options ? text_of_options : "{}");
         free(text_of_options);
