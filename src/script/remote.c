@@ -7,7 +7,6 @@
 #include <curl/curl.h>
 #undef curl_easy_setopt
 #undef curl_easy_getinfo
-#include <dlfcn.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -19,6 +18,7 @@
 #include "core/buf.h"
 #include "core/error.h"
 #include "core/exit_codes.h"
+#include "core/library.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "http/url.h"
@@ -150,25 +150,13 @@ struct curl_library {
     const char *(*easy_strerror)(CURLcode);
 };
 
-static void *symbol(void *library, const char *name, bool *complete)
-{
-    void *found = library ? dlsym(library, name) : NULL;
-    *complete = *complete && found;
-    return found;
-}
-
 static bool load_curl(struct curl_library *curl)
 {
-    bool complete = true;
-    void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
-    *(void **)&curl->global_init = symbol(library, "curl_global_init", &complete);
-    *(void **)&curl->easy_init = symbol(library, "curl_easy_init", &complete);
-    *(void **)&curl->easy_setopt = symbol(library, "curl_easy_setopt", &complete);
-    *(void **)&curl->easy_perform = symbol(library, "curl_easy_perform", &complete);
-    *(void **)&curl->easy_getinfo = symbol(library, "curl_easy_getinfo", &complete);
-    *(void **)&curl->easy_cleanup = symbol(library, "curl_easy_cleanup", &complete);
-    *(void **)&curl->easy_strerror = symbol(library, "curl_easy_strerror", &complete);
-    return complete && curl->global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    const struct library_function functions[] = {
+        {"curl_global_init", &curl->global_init},   {"curl_easy_init", &curl->easy_init},       {"curl_easy_setopt", &curl->easy_setopt},   {"curl_easy_perform", &curl->easy_perform},
+        {"curl_easy_getinfo", &curl->easy_getinfo}, {"curl_easy_cleanup", &curl->easy_cleanup}, {"curl_easy_strerror", &curl->easy_strerror},
+    };
+    return library_load("libcurl.so.4", functions, sizeof(functions) / sizeof(functions[0])) && curl->global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }
 
 static bool download(const char *url, struct buf *out, struct error *err)

@@ -11,9 +11,51 @@
 #include "core/buf.h"
 #include "core/error.h"
 #include "core/exit_codes.h"
+#include "core/library.h"
 #include "core/mem.h"
 #include "core/text.h"
 #include "script/files.h"
+
+/* libarchive brings libxml2 and ICU with it: it is loaded when there is an archive. */
+#define ARCHIVE_FUNCTIONS(X) \
+    X(archive_entry_filetype) \
+    X(archive_entry_free) \
+    X(archive_entry_new) \
+    X(archive_entry_pathname) \
+    X(archive_entry_set_filetype) \
+    X(archive_entry_set_mtime) \
+    X(archive_entry_set_pathname) \
+    X(archive_entry_set_perm) \
+    X(archive_entry_set_size) \
+    X(archive_error_string) \
+    X(archive_read_data) \
+    X(archive_read_free) \
+    X(archive_read_new) \
+    X(archive_read_next_header) \
+    X(archive_read_open_memory) \
+    X(archive_read_support_format_tar) \
+    X(archive_write_close) \
+    X(archive_write_data) \
+    X(archive_write_free) \
+    X(archive_write_header) \
+    X(archive_write_new) \
+    X(archive_write_open) \
+    X(archive_write_set_format_pax_restricted)
+
+static struct {
+#define DECLARE(name) __typeof__(name) *name;
+    ARCHIVE_FUNCTIONS(DECLARE)
+#undef DECLARE
+} lib;
+
+static bool load_library(struct error *err)
+{
+#define ROW(name) {#name, &lib.name},
+    static const struct library_function functions[] = {ARCHIVE_FUNCTIONS(ROW)};
+#undef ROW
+    return library_load("libarchive.so.13", functions, sizeof(functions) / sizeof(functions[0])) ||
+           error_set(err, EXIT_GENERIC, "archives need libarchive.so.13, which is not installed (Debian package libarchive13)");
+}
 
 bool test_archive_sniff(const char *data, size_t len)
 {
@@ -70,7 +112,7 @@ static bool read_entry(struct archive *tar, struct buf *out)
 {
     char chunk[1 << 14];
     la_ssize_t got;
-    while ((got = archive_read_data(tar, chunk, sizeof(chunk))) > 0)
+    while ((got = lib.archive_read_data(tar, chunk, sizeof(chunk))) > 0)
         buf_add(out, chunk, (size_t)got);
     if (!out->data)
         buf_add(out, "", 0);
@@ -137,14 +179,14 @@ static bool read_entries(struct test_archive *archive, struct archive *tar, stru
 {
     struct archive_entry *entry;
     int got;
-    while ((got = archive_read_next_header(tar, &entry)) == ARCHIVE_OK || got == ARCHIVE_WARN) {
-        const char *path = archive_entry_pathname(entry);
+    while ((got = lib.archive_read_next_header(tar, &entry)) == ARCHIVE_OK || got == ARCHIVE_WARN) {
+        const char *path = lib.archive_entry_pathname(entry);
         struct buf text = {0};
-        if (!path || archive_entry_filetype(entry) != AE_IFREG)
+        if (!path || lib.archive_entry_filetype(entry) != AE_IFREG)
             continue;
         if (!read_entry(tar, &text)) {
             buf_free(&text);
-            return error_set(err, EXIT_GENERIC, "the archive is damaged at %s: %s", path, archive_error_string(tar));
+            return error_set(err, EXIT_GENERIC, "the archive is damaged at %s: %s", path, lib.archive_error_string(tar));
         }
         char *name = name_of_path(path);
         if (name)
@@ -158,19 +200,21 @@ static bool read_entries(struct test_archive *archive, struct archive *tar, stru
         mem_free(name);
     }
     if (got != ARCHIVE_EOF)
-        return error_set(err, EXIT_GENERIC, "the archive cannot be read: %s", archive_error_string(tar));
+        return error_set(err, EXIT_GENERIC, "the archive cannot be read: %s", lib.archive_error_string(tar));
     return metadata->data || error_set(err, EXIT_GENERIC, "this is no archive of a test: it has no metadata.json");
 }
 
 struct test_archive *test_archive_read(const char *data, size_t len, struct error *err)
 {
+    if (!load_library(err))
+        return NULL;
     struct test_archive *archive = mem_zalloc(sizeof(*archive));
-    struct archive *tar = archive_read_new();
+    struct archive *tar = lib.archive_read_new();
     struct buf metadata = {0}, script = {0};
-    archive_read_support_format_tar(tar);
-    bool valid = archive_read_open_memory(tar, data, len) == ARCHIVE_OK || error_set(err, EXIT_GENERIC, "this is no archive: %s", archive_error_string(tar));
+    lib.archive_read_support_format_tar(tar);
+    bool valid = lib.archive_read_open_memory(tar, data, len) == ARCHIVE_OK || error_set(err, EXIT_GENERIC, "this is no archive: %s", lib.archive_error_string(tar));
     valid = valid && read_entries(archive, tar, &metadata, &script, err) && read_metadata(archive, metadata.data, err);
-    archive_read_free(tar);
+    lib.archive_read_free(tar);
     if (valid && script.data && !map_has(&archive->files, path_of(archive->main_module), strlen(path_of(archive->main_module))))
         keep(archive, path_of(archive->main_module), &script);
     buf_free(&metadata);
@@ -206,16 +250,16 @@ static void add_file(struct writer *w, const char *path, const char *data, size_
     struct archived_file *file = mem_alloc(sizeof(*file));
     *file = (struct archived_file){(char *)(uintptr_t)data, len};
     map_set(&w->names, path, strlen(path), file);
-    struct archive_entry *entry = archive_entry_new();
-    archive_entry_set_pathname(entry, path);
-    archive_entry_set_size(entry, (la_int64_t)len);
-    archive_entry_set_filetype(entry, AE_IFREG);
-    archive_entry_set_perm(entry, 0644);
-    archive_entry_set_mtime(entry, 0, 0);
-    bool written = archive_write_header(w->tar, entry) == ARCHIVE_OK && archive_write_data(w->tar, data, len) == (la_ssize_t)len;
-    archive_entry_free(entry);
+    struct archive_entry *entry = lib.archive_entry_new();
+    lib.archive_entry_set_pathname(entry, path);
+    lib.archive_entry_set_size(entry, (la_int64_t)len);
+    lib.archive_entry_set_filetype(entry, AE_IFREG);
+    lib.archive_entry_set_perm(entry, 0644);
+    lib.archive_entry_set_mtime(entry, 0, 0);
+    bool written = lib.archive_write_header(w->tar, entry) == ARCHIVE_OK && lib.archive_write_data(w->tar, data, len) == (la_ssize_t)len;
+    lib.archive_entry_free(entry);
     if (!written)
-        w->failed = !error_set(w->err, EXIT_GENERIC, "cannot put %s into the archive: %s", path, archive_error_string(w->tar));
+        w->failed = !error_set(w->err, EXIT_GENERIC, "cannot put %s into the archive: %s", path, lib.archive_error_string(w->tar));
 }
 
 static void add_stored(void *arg, const char *name, const char *data, size_t len)
@@ -258,21 +302,23 @@ static char *metadata_of(const struct archive_contents *c)
 
 bool test_archive_write(struct buf *out, const struct archive_contents *c, struct error *err)
 {
-    struct writer w = {.tar = archive_write_new(), .err = err};
+    if (!load_library(err))
+        return false;
+    struct writer w = {.tar = lib.archive_write_new(), .err = err};
     size_t script_len = 0;
     const char *script = files_module(c->files, c->main_module, &script_len, err);
     char *metadata = metadata_of(c);
-    archive_write_set_format_pax_restricted(w.tar);
-    w.failed = !script || archive_write_open(w.tar, out, NULL, collect, NULL) != ARCHIVE_OK;
+    lib.archive_write_set_format_pax_restricted(w.tar);
+    w.failed = !script || lib.archive_write_open(w.tar, out, NULL, collect, NULL) != ARCHIVE_OK;
     if (!w.failed)
         add_file(&w, "metadata.json", metadata, strlen(metadata));
     if (!w.failed)
         add_file(&w, "data", script, script_len);
     if (!w.failed)
         files_each(c->files, add_stored, &w);
-    if (archive_write_close(w.tar) != ARCHIVE_OK && !w.failed)
-        w.failed = !error_set(err, EXIT_GENERIC, "cannot finish the archive: %s", archive_error_string(w.tar));
-    archive_write_free(w.tar);
+    if (lib.archive_write_close(w.tar) != ARCHIVE_OK && !w.failed)
+        w.failed = !error_set(err, EXIT_GENERIC, "cannot finish the archive: %s", lib.archive_error_string(w.tar));
+    lib.archive_write_free(w.tar);
     map_free(&w.names, mem_free);
     mem_free(metadata);
     return !w.failed;
