@@ -208,6 +208,8 @@ static void on_opened(struct ws_socket *socket, void *arg)
 {
     struct websocket *w = arg;
     w->was_open = true;
+    mem_free(w->protocol);
+    mem_free(w->extensions);
     w->protocol = mem_strdup(ws_protocol(socket));
     w->extensions = mem_strdup(ws_extensions(socket));
     queue_event(w, EVENT_OPEN, false, NULL, 0);
