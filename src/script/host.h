@@ -52,6 +52,10 @@ enum js_class {
     JS_CLASS_WRITABLE_STREAM,
     JS_CLASS_STREAM_WRITER,
     JS_CLASS_SINK_CONTROLLER,
+    JS_CLASS_HTML_SELECTION = 160,
+    JS_CLASS_HTML_ELEMENT = 161,
+    JS_CLASS_HTML_ATTRIBUTE = 162,
+    JS_CLASS_HTML_PROTOTYPES = 163,
 };
 
 /* ---- the loaded script: one a process ---- */
