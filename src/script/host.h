@@ -56,6 +56,10 @@ enum js_class {
     JS_CLASS_WS_SOCKET,
     JS_CLASS_WEBSOCKET,
     JS_CLASS_BLOB,
+    JS_CLASS_HTML_SELECTION = 160,
+    JS_CLASS_HTML_ELEMENT = 161,
+    JS_CLASS_HTML_ATTRIBUTE = 162,
+    JS_CLASS_HTML_PROTOTYPES = 163,
 };
 
 /* ---- the loaded script: one a process ---- */

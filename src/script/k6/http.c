@@ -41,7 +41,7 @@ static JSValue refused(JSContext *ctx, struct request_failure *failure)
     return http_failed_response(ctx, failure);
 }
 
-static JSValue run_request(JSContext *ctx, const char *method, JSValueConst url, JSValueConst body, JSValueConst params)
+JSValue http_run_request(JSContext *ctx, const char *method, JSValueConst url, JSValueConst body, JSValueConst params)
 {
     struct http_job job;
     struct request_failure failure;
@@ -83,7 +83,7 @@ static JSValue http_verb(JSContext *ctx, JSValueConst this_val, int argc, JSValu
     const struct verb *verb = &verbs[which];
     if (!verb->has_body && argc > 2)
         log_warning("http.%s() takes a URL and params; the third argument is ignored", verb->name);
-    return run_request(ctx, verb->method, arg_at(argc, argv, 0), verb->has_body ? arg_at(argc, argv, 1) : JS_UNDEFINED,
+    return http_run_request(ctx, verb->method, arg_at(argc, argv, 0), verb->has_body ? arg_at(argc, argv, 1) : JS_UNDEFINED,
                        arg_at(argc, argv, verb->has_body ? 2 : 1));
 }
 
@@ -105,7 +105,7 @@ static JSValue http_request(JSContext *ctx, JSValueConst this_val, int argc, JSV
     char *method = upper_method(ctx, arg_at(argc, argv, 0));
     if (!method)
         return JS_EXCEPTION;
-    JSValue result = run_request(ctx, method, arg_at(argc, argv, 1), arg_at(argc, argv, 2), arg_at(argc, argv, 3));
+    JSValue result = http_run_request(ctx, method, arg_at(argc, argv, 1), arg_at(argc, argv, 2), arg_at(argc, argv, 3));
     mem_free(method);
     return result;
 }

@@ -73,7 +73,12 @@ void http_vu_free(struct http_vu *state);
 struct http_client *http_client_of(struct vu *vu);
 struct cookie_jar *cookie_jar_of(struct vu *vu);
 
+/* One request of the script, as http.request makes it. */
+JSValue http_run_request(JSContext *ctx, const char *method, JSValueConst url, JSValueConst body, JSValueConst params);
+
 /* ---- classes ---- */
+/* html(), submitForm() and clickLink() for the prototype of responses. */
+void http_page_methods(JSContext *ctx, JSValueConst proto);
 void http_response_class(JSContext *ctx);
 /* takes response (may be NULL: then error and code tell why) */
 JSValue http_response_new(JSContext *ctx, struct http_response *response, enum response_type type, const char *request_url,

@@ -386,6 +386,7 @@ void http_response_class(JSContext *ctx)
         realm->response_atoms[i] = JS_NewAtom(ctx, names[i]);
     JSValue proto = JS_NewObject(ctx);
     js_add_function(ctx, proto, "json", response_json, 1);
+    http_page_methods(ctx, proto);
     JS_SetClassProto(ctx, JS_CLASS_HTTP_RESPONSE, proto);
 }
 

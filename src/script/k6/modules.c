@@ -22,6 +22,7 @@ static const struct k6_module modules[] = {
     {"k6/experimental/fs", fs_make, NULL},
     {"k6/experimental/streams", streams_make, NULL},
     {"k6/experimental/websockets", websockets_make, websockets_moved},
+    {"k6/html", html_make, NULL},
     {"k6/http", http_make, NULL},
     {"k6/metrics", metrics_make, NULL},
     {"k6/secrets", secrets_make, NULL},

@@ -12,6 +12,7 @@ JSValue data_make(JSContext *ctx);
 JSValue encoding_make(JSContext *ctx);
 JSValue execution_make(JSContext *ctx);
 JSValue fs_make(JSContext *ctx);
+JSValue html_make(JSContext *ctx);
 JSValue http_make(JSContext *ctx);
 JSValue metrics_make(JSContext *ctx);
 JSValue secrets_make(JSContext *ctx);
