@@ -203,7 +203,7 @@ static struct shared_array *build(JSContext *ctx, JSValueConst builder)
     if (JS_IsException(list))
         return NULL;
     if (!JS_IsArray(list)) {
-        js_throw_error(ctx, "only arrays can be made into SharedArray: the function returned something else");
+        js_throw_error(ctx, "only arrays can be made into SharedArray");
         JS_FreeValue(ctx, list);
         return NULL;
     }
@@ -233,8 +233,8 @@ static struct shared_array *build(JSContext *ctx, JSValueConst builder)
 
 static JSValue shared_array_construct(JSContext *ctx, JSValueConst new_target, int argc, JSValueConst *argv)
 {
-    if (!vu_require_init(ctx, "new SharedArray()"))
-        return JS_EXCEPTION;
+    if (vu_of(ctx)->phase != PHASE_INIT)
+        return js_throw_error(ctx, "new SharedArray must be called in the init context");
     const char *name = argc > 0 ? JS_ToCString(ctx, argv[0]) : NULL;
     if (!name || !name[0]) {
         JS_FreeCString(ctx, name);
