@@ -23,6 +23,7 @@ struct coro;
 struct coro_stacks;
 struct cookie_jar;
 struct files;
+struct grpc_pools;
 struct http_client;
 struct http_worker;
 struct net;
@@ -60,6 +61,8 @@ enum js_class {
     JS_CLASS_HTML_ELEMENT = 161,
     JS_CLASS_HTML_ATTRIBUTE = 162,
     JS_CLASS_HTML_PROTOTYPES = 163,
+    JS_CLASS_GRPC_CLIENT = 170,
+    JS_CLASS_GRPC_STREAM = 171,
 };
 
 /* ---- the loaded script: one a process ---- */
@@ -69,6 +72,7 @@ struct script {
     struct script_stats stats;
     struct files *files;
     struct secrets *secrets;
+    struct grpc_pools *grpc_pools; /* k6/net/grpc; owned by k6/grpc_types.c */
     struct shared_arrays *shared_arrays; /* k6/data; owned by k6/data.c */
     char *main_module;                   /* "file:///dir/script.js" */
     char *options_json;
@@ -331,6 +335,7 @@ void timers_install(JSContext *ctx, JSValueConst global);
 
 void console_install(JSContext *ctx, JSValueConst global);
 void shared_arrays_free(struct shared_arrays *arrays);
+void grpc_pools_free(struct grpc_pools *pools);
 
 /* A returned value as JSON the way k6 (Go) writes it: undefined is null, bytes are base64. False: it cannot
  * be carried (a function, NaN). *json NULL: undefined. */

@@ -156,6 +156,7 @@ void script_free(struct script *script)
         mem_free(script->exports[i].name);
     mem_free(script->exports);
     shared_arrays_free(script->shared_arrays);
+    grpc_pools_free(script->grpc_pools);
     files_free(script->files);
     secrets_free(script->secrets);
     mem_free(script->main_module);

@@ -25,6 +25,7 @@ static const struct k6_module modules[] = {
     {"k6/html", html_make, NULL},
     {"k6/http", http_make, NULL},
     {"k6/metrics", metrics_make, NULL},
+    {"k6/net/grpc", grpc_make, grpc_imported},
     {"k6/secrets", secrets_make, NULL},
     {"k6/timers", timers_make, NULL},
     {"k6/websockets", websockets_make, NULL},

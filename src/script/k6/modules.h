@@ -11,6 +11,8 @@ JSValue csv_make(JSContext *ctx);
 JSValue data_make(JSContext *ctx);
 JSValue encoding_make(JSContext *ctx);
 JSValue execution_make(JSContext *ctx);
+JSValue grpc_make(JSContext *ctx);
+void grpc_imported(struct script *script);
 JSValue fs_make(JSContext *ctx);
 JSValue html_make(JSContext *ctx);
 JSValue http_make(JSContext *ctx);
