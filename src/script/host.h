@@ -277,6 +277,9 @@ JSValue js_throw_named(JSContext *ctx, const char *name, const char *format, ...
 JSValue js_settled(JSContext *ctx, JSValue value);
 /* Seconds, or a k6 duration ("1m30s"): a number is in ms. False: exception thrown. */
 bool js_to_duration_ns(JSContext *ctx, JSValueConst value, int64_t *ns);
+/* Calls each for the object's own enumerable properties until it returns false; undefined and null have none. False:
+ * each said so, or it is no object (what "must be an object": thrown). */
+bool js_each_property(JSContext *ctx, JSValueConst object, const char *what, bool (*each)(JSContext *ctx, void *arg, const char *name, JSValueConst value), void *arg);
 /* The bytes of a string (UTF-8; free with js_bytes_free), ArrayBuffer or view. False: it is none; nothing thrown. */
 struct js_bytes {
     const uint8_t *data;

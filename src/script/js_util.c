@@ -147,6 +147,30 @@ bool js_to_duration_ns(JSContext *ctx, JSValueConst value, int64_t *ns)
     return true;
 }
 
+bool js_each_property(JSContext *ctx, JSValueConst object, const char *what, bool (*each)(JSContext *ctx, void *arg, const char *name, JSValueConst value), void *arg)
+{
+    JSPropertyEnum *names;
+    uint32_t count;
+    if (JS_IsUndefined(object) || JS_IsNull(object))
+        return true;
+    if (!JS_IsObject(object)) {
+        JS_ThrowTypeError(ctx, "%s must be an object", what);
+        return false;
+    }
+    if (JS_GetOwnPropertyNames(ctx, &names, &count, object, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY) < 0)
+        return false;
+    bool go_on = true;
+    for (uint32_t i = 0; i < count && go_on; i++) {
+        JSValue value = JS_GetProperty(ctx, object, names[i].atom);
+        const char *name = JS_AtomToCString(ctx, names[i].atom);
+        go_on = name && !JS_IsException(value) && each(ctx, arg, name, value);
+        JS_FreeCString(ctx, name);
+        JS_FreeValue(ctx, value);
+    }
+    JS_FreePropertyEnum(ctx, names, count);
+    return go_on;
+}
+
 bool js_bytes_read(JSContext *ctx, JSValueConst value, struct js_bytes *bytes)
 {
     *bytes = (struct js_bytes){0};

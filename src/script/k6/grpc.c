@@ -119,8 +119,11 @@ static bool refuse_tls_files(JSContext *ctx, JSValueConst value)
     return true;
 }
 
-static bool read_connect_param(JSContext *ctx, const char *name, JSValueConst value, struct connect_params *p)
+static bool read_connect_param(JSContext *ctx, void *arg, const char *name, JSValueConst value)
 {
+    struct connect_params *p = arg;
+    if (JS_IsUndefined(value))
+        return true;
     if (strcmp(name, "plaintext") == 0)
         p->target.plaintext = JS_ToBool(ctx, value) > 0;
     else if (strcmp(name, "reflect") == 0)
@@ -146,30 +149,6 @@ static bool read_connect_param(JSContext *ctx, const char *name, JSValueConst va
         return false;
     }
     return true;
-}
-
-static bool read_connect_params(JSContext *ctx, JSValueConst params, struct connect_params *p)
-{
-    JSPropertyEnum *names;
-    uint32_t count;
-    if (JS_IsUndefined(params) || JS_IsNull(params))
-        return true;
-    if (!JS_IsObject(params)) {
-        JS_ThrowTypeError(ctx, "the connect params must be an object");
-        return false;
-    }
-    if (JS_GetOwnPropertyNames(ctx, &names, &count, params, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY) < 0)
-        return false;
-    bool valid = true;
-    for (uint32_t i = 0; i < count && valid; i++) {
-        JSValue value = JS_GetProperty(ctx, params, names[i].atom);
-        const char *name = JS_AtomToCString(ctx, names[i].atom);
-        valid = name && !JS_IsException(value) && (JS_IsUndefined(value) || read_connect_param(ctx, name, value, p));
-        JS_FreeCString(ctx, name);
-        JS_FreeValue(ctx, value);
-    }
-    JS_FreePropertyEnum(ctx, names, count);
-    return valid;
 }
 
 /* "host:port", "[::1]:port" */
@@ -224,7 +203,7 @@ static JSValue js_connect(JSContext *ctx, JSValueConst this_val, int argc, JSVal
     client->ctx = ctx;
     mem_free(client->address);
     client->address = mem_strdup(address);
-    bool done = read_address(ctx, address, &p) && read_connect_params(ctx, argc > 1 ? argv[1] : JS_UNDEFINED, &p) && open_session(ctx, client, &p);
+    bool done = read_address(ctx, address, &p) && js_each_property(ctx, argc > 1 ? argv[1] : JS_UNDEFINED, "the connect params", read_connect_param, &p) && open_session(ctx, client, &p);
     if (!done)
         close_session(client);
     grpc_params_free(&p.reflect_params);

@@ -35,40 +35,29 @@ static bool add_metadata(JSContext *ctx, struct grpc_params *out, const char *na
     return true;
 }
 
-bool grpc_metadata_read(JSContext *ctx, JSValueConst object, struct grpc_params *out)
+/* One value or an array of them. */
+static bool read_metadata(JSContext *ctx, void *arg, const char *name, JSValueConst value)
 {
-    JSPropertyEnum *names;
-    uint32_t count;
-    if (JS_IsUndefined(object) || JS_IsNull(object))
-        return true;
-    if (!JS_IsObject(object)) {
-        JS_ThrowTypeError(ctx, "metadata must be an object of names and values");
-        return false;
+    int64_t items = 1;
+    bool is_list = JS_IsArray(value), valid = true;
+    if (is_list)
+        JS_GetLength(ctx, value, &items);
+    for (int64_t k = 0; k < items && valid; k++) {
+        JSValue item = is_list ? JS_GetPropertyInt64(ctx, value, k) : JS_DupValue(ctx, value);
+        valid = !JS_IsException(item) && add_metadata(ctx, arg, name, item);
+        JS_FreeValue(ctx, item);
     }
-    if (JS_GetOwnPropertyNames(ctx, &names, &count, object, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY) < 0)
-        return false;
-    bool valid = true;
-    for (uint32_t i = 0; i < count && valid; i++) {
-        JSValue value = JS_GetProperty(ctx, object, names[i].atom);
-        const char *name = JS_AtomToCString(ctx, names[i].atom);
-        int64_t items = 1;
-        bool is_list = JS_IsArray(value);
-        if (is_list)
-            JS_GetLength(ctx, value, &items);
-        for (int64_t k = 0; k < items && valid; k++) {
-            JSValue item = is_list ? JS_GetPropertyInt64(ctx, value, k) : JS_DupValue(ctx, value);
-            valid = name && !JS_IsException(item) && add_metadata(ctx, out, name, item);
-            JS_FreeValue(ctx, item);
-        }
-        JS_FreeCString(ctx, name);
-        JS_FreeValue(ctx, value);
-    }
-    JS_FreePropertyEnum(ctx, names, count);
     return valid;
 }
 
-static bool read_param(JSContext *ctx, const char *name, JSValueConst value, struct grpc_params *out)
+bool grpc_metadata_read(JSContext *ctx, JSValueConst object, struct grpc_params *out)
 {
+    return js_each_property(ctx, object, "metadata", read_metadata, out);
+}
+
+static bool read_param(JSContext *ctx, void *arg, const char *name, JSValueConst value)
+{
+    struct grpc_params *out = arg;
     if (strcmp(name, "metadata") == 0)
         return grpc_metadata_read(ctx, value, out);
     if (strcmp(name, "tags") == 0)
@@ -85,29 +74,11 @@ static bool read_param(JSContext *ctx, const char *name, JSValueConst value, str
 
 bool grpc_params_read(JSContext *ctx, JSValueConst params, int64_t default_timeout_ns, struct grpc_params *out)
 {
-    JSPropertyEnum *names;
-    uint32_t count;
     *out = (struct grpc_params){.timeout_ns = default_timeout_ns};
-    if (JS_IsUndefined(params) || JS_IsNull(params))
-        return true;
-    if (!JS_IsObject(params)) {
-        JS_ThrowTypeError(ctx, "params must be an object");
-        return false;
-    }
-    if (JS_GetOwnPropertyNames(ctx, &names, &count, params, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY) < 0)
-        return false;
-    bool valid = true;
-    for (uint32_t i = 0; i < count && valid; i++) {
-        JSValue value = JS_GetProperty(ctx, params, names[i].atom);
-        const char *name = JS_AtomToCString(ctx, names[i].atom);
-        valid = name && !JS_IsException(value) && read_param(ctx, name, value, out);
-        JS_FreeCString(ctx, name);
-        JS_FreeValue(ctx, value);
-    }
-    JS_FreePropertyEnum(ctx, names, count);
-    if (!valid)
+    bool read = js_each_property(ctx, params, "params", read_param, out);
+    if (!read)
         grpc_params_free(out);
-    return valid;
+    return read;
 }
 
 void grpc_params_free(struct grpc_params *params)

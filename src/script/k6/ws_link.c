@@ -48,41 +48,30 @@ static const char *keep(struct ws_link *link, JSContext *ctx, JSValueConst value
     return copy;
 }
 
-static bool read_headers(struct ws_link *link, JSContext *ctx, JSValueConst object)
+static bool read_header(JSContext *ctx, void *arg, const char *name, JSValueConst value)
 {
-    JSPropertyEnum *names;
-    uint32_t count;
-    if (JS_IsUndefined(object) || JS_IsNull(object))
-        return true;
-    if (!JS_IsObject(object)) {
-        JS_ThrowTypeError(ctx, "headers must be an object of names and values");
+    struct ws_link *link = arg;
+    struct http_header *headers = (struct http_header *)(uintptr_t)link->request.headers;
+    size_t name_len = strlen(name), len, count = link->request.header_count;
+    struct error err = {0};
+    const char *text = keep(link, ctx, value, &len);
+    if (!text)
         return false;
-    }
-    if (JS_GetOwnPropertyNames(ctx, &names, &count, object, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY) < 0)
-        return false;
-    struct http_header *headers = arena_alloc(&link->arena, (count + 1) * sizeof(*headers));
-    bool valid = true;
-    for (uint32_t i = 0; i < count && valid; i++) {
-        JSValue name_value = JS_AtomToString(ctx, names[i].atom), value = JS_GetProperty(ctx, object, names[i].atom);
-        size_t name_len, len;
-        struct error err = {0};
-        const char *name = keep(link, ctx, name_value, &name_len), *text = name ? keep(link, ctx, value, &len) : NULL;
-        valid = text != NULL;
-        if (valid && !header_check(name, name_len, text, len, &err)) {
-            js_throw_error(ctx, "%s", err.text);
-            valid = false;
-        }
+    if (!header_check(name, name_len, text, len, &err)) {
+        js_throw_error(ctx, "%s", err.text);
         error_clear(&err);
-        if (valid) {
-            header_canonical((char *)(uintptr_t)name, name, name_len);
-            headers[link->request.header_count++] = (struct http_header){name, text, (uint32_t)name_len, (uint32_t)len};
-        }
-        JS_FreeValue(ctx, name_value);
-        JS_FreeValue(ctx, value);
+        return false;
     }
-    link->request.headers = headers;
-    JS_FreePropertyEnum(ctx, names, count);
-    return valid;
+    if ((count & 7) == 0) { /* grows by eight in the arena */
+        struct http_header *grown = arena_alloc(&link->arena, (count + 8) * sizeof(*grown));
+        if (count)
+            memcpy(grown, headers, count * sizeof(*grown));
+        link->request.headers = headers = grown;
+    }
+    char *canonical = arena_strndup(&link->arena, name, name_len);
+    header_canonical(canonical, name, name_len);
+    headers[link->request.header_count++] = (struct http_header){canonical, text, (uint32_t)name_len, (uint32_t)len};
+    return true;
 }
 
 static bool read_jar(struct ws_link *link, JSContext *ctx, JSValueConst value)
@@ -112,43 +101,26 @@ static bool read_compression(struct ws_link *link, JSContext *ctx, JSValueConst 
     return valid;
 }
 
-static bool read_param(struct ws_link *link, JSContext *ctx, const char *name, JSValueConst value, bool strict)
+struct param_reader {
+    struct ws_link *link;
+    bool strict;
+};
+
+static bool read_param(JSContext *ctx, void *arg, const char *name, JSValueConst value)
 {
+    struct param_reader *reader = arg;
+    struct ws_link *link = reader->link;
     if (strcmp(name, "headers") == 0)
-        return read_headers(link, ctx, value);
+        return js_each_property(ctx, value, "headers", read_header, link);
     if (strcmp(name, "tags") == 0)
         return js_tags_read(ctx, value, &link->own_tags);
     if (strcmp(name, "jar") == 0)
         return read_jar(link, ctx, value);
     if (strcmp(name, "compression") == 0)
         return read_compression(link, ctx, value);
-    if (strict)
+    if (reader->strict)
         js_throw_error(ctx, "unknown option '%s': headers, tags, jar and compression are known", name);
-    return !strict;
-}
-
-static bool read_params(struct ws_link *link, JSContext *ctx, JSValueConst params, bool strict)
-{
-    JSPropertyEnum *names;
-    uint32_t count;
-    if (JS_IsUndefined(params) || JS_IsNull(params))
-        return true;
-    if (!JS_IsObject(params)) {
-        JS_ThrowTypeError(ctx, "params must be an object");
-        return false;
-    }
-    if (JS_GetOwnPropertyNames(ctx, &names, &count, params, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY) < 0)
-        return false;
-    bool valid = true;
-    for (uint32_t i = 0; i < count && valid; i++) {
-        JSValue value = JS_GetProperty(ctx, params, names[i].atom);
-        const char *name = JS_AtomToCString(ctx, names[i].atom);
-        valid = name && !JS_IsException(value) && read_param(link, ctx, name, value, strict);
-        JS_FreeCString(ctx, name);
-        JS_FreeValue(ctx, value);
-    }
-    JS_FreePropertyEnum(ctx, names, count);
-    return valid;
+    return !reader->strict;
 }
 
 bool ws_link_init(struct ws_link *link, JSContext *ctx, JSValueConst url, JSValueConst params, const char *protocols, bool strict)
@@ -161,7 +133,7 @@ bool ws_link_init(struct ws_link *link, JSContext *ctx, JSValueConst url, JSValu
     if (!read_url(link, ctx, url))
         return false;
     link->request.jar = cookie_jar_of(link->vu);
-    if (!read_params(link, ctx, params, strict))
+    if (!js_each_property(ctx, params, "params", read_param, &(struct param_reader){link, strict}))
         return false;
     link->request.protocols = protocols ? arena_strndup(&link->arena, protocols, strlen(protocols)) : NULL;
     link->base_tags = link->vu->tags;
