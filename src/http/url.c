@@ -210,6 +210,15 @@ static void lay_out(struct arena *arena, struct layout *l, const struct url_part
     buf_add(&l->texts, parts->password.data, parts->password.len);
 }
 
+/* "/users/undefined", "?id=undefined&x=1": what a template with an undefined variable becomes. */
+static bool has_undefined(const char *target)
+{
+    for (const char *at = target; (at = strstr(at, "undefined")) != NULL; at += 9)
+        if (at > target && (at[-1] == '/' || at[-1] == '=') && (!at[9] || strchr("/&?#", at[9])))
+            return true;
+    return false;
+}
+
 static struct http_url *url_new(const struct layout *l, const struct url_parts *parts, uint16_t port)
 {
     struct http_url *url = mem_zalloc(sizeof(*url) + l->texts.len + 1);
@@ -225,6 +234,7 @@ static struct http_url *url_new(const struct layout *l, const struct url_parts *
     url->host_header = texts + l->host_header;
     url->target = texts + l->target;
     url->path = texts + l->path;
+    url->has_undefined = has_undefined(url->target);
     if (parts->has_user) {
         url->user = texts + l->user;
         url->password = parts->has_password ? texts + l->password : NULL;

@@ -15,6 +15,7 @@ struct http_url {
     uint32_t refs;
     uint16_t port;      /* the effective one: 80 or 443 by default */
     bool tls;           /* https */
+    bool has_undefined; /* "undefined" stands where a value should: a part of the path or a value of the query */
     const char *text;   /* as Go's URL.String() prints it, fragment included: response.url */
     const char *clean;  /* the same with userinfo masked "****:****@" ("****@" without a password): the
                          * url and name tags */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What k6 leaves to the reader: which line to add for a name that is not defined, and where in the source an
  * exception of the init context came from. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/buf.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "core/text.h"
 #include "script/files.h"
@@ -44,7 +46,16 @@ const char *hint_import_line(struct text name)
     return NULL;
 }
 
-char *hint_for_error(const char *message)
+#define MOST_URL_HINTS 3
+
+void hint_undefined_url(const char *url)
+{
+    static atomic_int told;
+    if (atomic_load_explicit(&told, memory_order_relaxed) < MOST_URL_HINTS && atomic_fetch_add(&told, 1) < MOST_URL_HINTS)
+        log_warning("the URL %s contains \"undefined\": a variable in it has no value; a column that the CSV file does not have, say, or __ENV.NAME without -e NAME=...", url);
+}
+
+static char *import_hint(const char *message)
 {
     const char *end = strstr(message, " is not defined"), *start = end;
     if (!end)
@@ -92,6 +103,26 @@ static struct text source_line(const char *source, int line)
     return source ? (struct text){source, strcspn(source, "\r\n")} : (struct text){NULL, 0};
 }
 
+/* A property of null, and the line reads a response's body. */
+static char *body_hint(struct script *script, const char *message)
+{
+    char *module;
+    int line, column;
+    if (!strstr(message, " of null") || !find_place(message, &module, &line, &column))
+        return NULL;
+    struct text code = source_line(files_original(script->files, module), line);
+    mem_free(module);
+    if (!code.data || !memmem(code.data, code.len, ".body", 5))
+        return NULL;
+    return mem_strdup("the body of a response is null when the request failed (status 0) or nothing keeps it: look at the status first, or write (res.body || '')");
+}
+
+char *hint_for_error(struct script *script, const char *message)
+{
+    char *hint = import_hint(message);
+    return hint ? hint : body_hint(script, message);
+}
+
 static void add_source(struct buf *out, struct realm *realm, const char *text)
 {
     char *module;
@@ -118,7 +149,7 @@ char *describe_init_error(struct realm *realm, JSValueConst error)
     char *text = js_error_text(realm->ctx, error);
     buf_add_text(&out, text);
     add_source(&out, realm, text);
-    char *hint = hint_for_error(text);
+    char *hint = hint_for_error(realm->script, text);
     if (hint)
         buf_printf(&out, "\n\n    hint: %s", hint);
     mem_free(hint);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which module exports a name that scripts use. Any thread. */
+/* What stands behind common mistakes of scripts. Any thread. */
 #ifndef SCRIPT_HINTS_H
 #define SCRIPT_HINTS_H
 
@@ -7,5 +7,8 @@
 
 /* "import http from 'k6/http';" for http; NULL for a name that no module of k6 exports. Static. */
 const char *hint_import_line(struct text name);
+
+/* A request went to a URL that contains "undefined": says so, for the first few. */
+void hint_undefined_url(const char *url);
 
 #endif

@@ -345,7 +345,7 @@ void grpc_pools_free(struct grpc_pools *pools);
 bool js_to_go_json(JSContext *ctx, JSValueConst value, char **json);
 
 /* A hint for the message of an exception (a missing import, say); heap or NULL. */
-char *hint_for_error(const char *message);
+char *hint_for_error(struct script *script, const char *message);
 
 /* An exception that ended the init context, as text with the source line and a hint. Heap. */
 char *describe_init_error(struct realm *realm, JSValueConst error);

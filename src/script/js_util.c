@@ -118,7 +118,7 @@ void vu_log_exception(struct vu *vu, JSValueConst error)
         fields[count++] = (struct log_field){"executor", vu->scenario->executor};
         fields[count++] = (struct log_field){"scenario", vu->scenario->name};
     }
-    char *hint = hint_for_error(text);
+    char *hint = hint_for_error(vu->realm->script, text);
     if (hint)
         log_write(LOG_ERROR, fields, count, "%s\n\thint: %s", text, hint);
     else

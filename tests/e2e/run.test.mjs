@@ -344,3 +344,21 @@ export default async function () {
   assert.match(stderr, /body \/slow/);
   assert.match(stderr, /slept true \/a \/b/);
 });
+
+test('hints beside failures: a URL with "undefined", a body that is null', async (t) => {
+  const { base } = await serve(t, (req, res) => res.end('fine'));
+  const folder = scratch(t, {
+    's.js': `import http from 'k6/http';
+export const options = { iterations: 5 };
+export default function () {
+  const user = {};
+  http.get('${base}/users/' + user.id + '/orders?q=undefinedness');
+  const gone = http.get('http://127.0.0.1:1/');
+  console.log(gone.body.length);
+}`,
+  });
+  const { code, stderr } = await run(['k6', 'run', '-q', join(folder, 's.js')]);
+  assert.equal(code, 0);
+  assert.equal(stderr.match(/users\/undefined\/orders.* contains \\"undefined\\"/g).length, 3);
+  assert.match(stderr, /of null.*hint: the body of a response is null/);
+});

@@ -14,6 +14,7 @@
 #include "http/form.h"
 #include "http/header.h"
 #include "http/url.h"
+#include "script/hints.h"
 
 #define DEFAULT_TIMEOUT_NS (60 * NS_PER_S)
 
@@ -92,8 +93,11 @@ static bool read_url(struct http_job *job, JSValueConst url, struct request_fail
     struct error err = {0};
     job->request.url = http_url_get(job->vu->worker->http, text, len, &err);
     JS_FreeCString(ctx, text);
-    if (job->request.url)
+    if (job->request.url) {
+        if (job->request.url->has_undefined)
+            hint_undefined_url(job->request.url->clean);
         return true;
+    }
     failure->code = err.code;
     failure->text = err.text;
     return false;
