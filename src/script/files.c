@@ -506,6 +506,24 @@ void *files_private_mapping(struct files *files, const char *full_path)
     return mapping == MAP_FAILED ? NULL : mapping;
 }
 
+/* ---- a script from standard input ---- */
+
+void files_put_script(struct files *files, const char *name, const char *text, size_t len)
+{
+    size_t made_len;
+    const char *path = has_scheme(name, "file://") ? name + 7 : name;
+    char *made = esbuild_typescript(path, text, len, &made_len, NULL);
+    if (!made) {
+        files_put(files, name, text, len);
+        return;
+    }
+    pthread_mutex_lock(&files->lock);
+    struct stored *s = keep(files, name, NULL, made, made_len);
+    s->original = mem_strndup(text, len);
+    s->is_module = true;
+    pthread_mutex_unlock(&files->lock);
+}
+
 /* ---- source maps ---- */
 
 const char *files_original(struct files *files, const char *name)

@@ -17,6 +17,9 @@ void files_free(struct files *files);
 void files_put(struct files *files, const char *name, const char *text, size_t len);
 /* The same for what the caller keeps for the store's life: a path on no disk, or an https URL. */
 void files_lend(struct files *files, const char *name, const char *data, size_t len);
+/* The same for what may be JavaScript or TypeScript: through esbuild where there is one; a text that it refuses is put
+ * in as it is, and QuickJS says what is wrong with it. */
+void files_put_script(struct files *files, const char *name, const char *text, size_t len);
 /* Nothing is read from disk or network: the store is an archive. Names without a module are relative to pwd;
  * homes in paths read as nobody's. */
 void files_seal(struct files *files, const char *pwd);

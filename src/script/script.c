@@ -109,7 +109,7 @@ struct files *script_files_open(const struct script_config *config, char **main_
     }
     *main_module = files_url_of_path(from_stdin ? "-" : config->path);
     if (from_stdin)
-        files_put(files, *main_module, config->text, config->text_len);
+        files_put_script(files, *main_module, config->text, config->text_len);
     return files;
 }
 

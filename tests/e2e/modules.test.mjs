@@ -279,3 +279,15 @@ test('an archive of TypeScript and a package runs without either on disk', async
   assert.match(stderr, /^6$/m);
   assert.match(stderr, /s\.ts:3:/);
 });
+
+test('TypeScript from standard input', async (t) => {
+  const folder = scratch(t);
+  const ask = (text, env) => run(['k6', 'run', '-q', '--log-format', 'raw', '-'], { cwd: folder, env, onStart: (child) => child.stdin.end(text) });
+  const typed = await ask('const n: number = 4;\nexport default function (): void { console.log(`n ${n as number}`); throw new Error("x"); }');
+  assert.equal(typed.code, 0, typed.stderr);
+  assert.match(typed.stderr, /^n 4$/m);
+  assert.match(typed.stderr, /-:2:\d+\)/);
+  const plain = await ask('export default function () { console.log("plain"); }', { LTLAB_ESBUILD: '/no/such' });
+  assert.match(plain.stderr, /^plain$/m);
+  assert.equal((await ask('export default function ( {')).code, 107);
+});
