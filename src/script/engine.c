@@ -30,7 +30,14 @@
 /* Math.cbrt: the C library's cbrt(27) is not 3, cbrtl's rounded is. */
 #include <math.h>
 #define cbrt(x) ((double)cbrtl(x))
+/* {...'hi'}: 0.17 copies nothing from a text. Its copying function gets another name, and its callers get ours. */
+#include "quickjs.h"
+static int engine_copy_data_properties(JSContext *ctx, JSValue target, JSValue source, JSValue excluded, bool setprop);
+#define COPY_JSContext quickjs_copy_data_properties(JSContext
+#define COPY_ctx engine_copy_data_properties(ctx
+#define JS_CopyDataProperties(first, target, source, excluded, setprop) COPY_##first, target, source, excluded, setprop)
 #include "quickjs.c"
+#undef JS_CopyDataProperties
 #undef cbrt
 #pragma GCC diagnostic pop
 
@@ -41,6 +48,16 @@
 
 _Static_assert(QJS_VERSION_MAJOR == 0 && QJS_VERSION_MINOR >= 17, "written against QuickJS-ng 0.17");
 _Static_assert(sizeof(((struct engine_vu *)0)->jobs) == sizeof(struct list_head), "a list head is two pointers");
+
+static int engine_copy_data_properties(JSContext *ctx, JSValue target, JSValue source, JSValue excluded, bool setprop)
+{
+    if (!JS_IsString(source))
+        return quickjs_copy_data_properties(ctx, target, source, excluded, setprop);
+    JSValue object = JS_ToObject(ctx, source);
+    int result = JS_IsException(object) ? -1 : quickjs_copy_data_properties(ctx, target, object, excluded, setprop);
+    JS_FreeValue(ctx, object);
+    return result;
+}
 
 #define CJS_WRAPPER_NAME "$module"
 
