@@ -69,7 +69,7 @@ static void add_body(void *arg, const char *data, size_t len)
 static bool exchange(int fd, const struct buf *request, struct buf *answer, int *status)
 {
     static const struct h1_events events = {no_head, add_body};
-    struct h1_parser parser;
+    struct h1_parser parser = {0};
     char part[8192];
     ssize_t got = 0;
     h1_init(&parser, false);
