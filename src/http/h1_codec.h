@@ -43,6 +43,7 @@ struct h1_parser {
     char failure[160];
 };
 
+/* Zeroed memory, or a parser that was used before. */
 void h1_init(struct h1_parser *p, bool is_head_request);
 void h1_fini(struct h1_parser *p);
 /* Reads until the response is complete or the bytes are used up; returns how many were used. Look at state. */
