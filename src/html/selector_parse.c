@@ -155,6 +155,50 @@ static struct test *add_test(struct parser *p, struct compound *compound, enum t
     return test;
 }
 
+#define MOST_QUANTIFIERS 12
+#define MOST_INTERVALS 2
+#define MOST_REPEATS 100
+
+/* "{3}", "{2,50}" at the start: its length when the numbers are small, otherwise 0. */
+static size_t interval_length(struct text rest)
+{
+    int number = 0;
+    for (size_t i = 1; i < rest.len; i++) {
+        if (rest.data[i] == '}')
+            return i + 1;
+        number = rest.data[i] >= '0' && rest.data[i] <= '9' ? number * 10 + (rest.data[i] - '0') : 0;
+        if (number > MOST_REPEATS || ((rest.data[i] < '0' || rest.data[i] > '9') && rest.data[i] != ','))
+            return 0;
+    }
+    return 0;
+}
+
+/* The C library copies what is repeated, and copies of copies: patterns that would grow beyond reason are refused, and
+ * so are two quantifiers in a row, as Go does. */
+static bool is_modest(struct text pattern)
+{
+    int quantifiers = 0, intervals = 0;
+    bool after_quantifier = false, in_brackets = false;
+    for (size_t i = 0; i < pattern.len; i++) {
+        char c = pattern.data[i];
+        bool quantifier = !in_brackets && (c == '*' || c == '+' || c == '?' || c == '{');
+        if (c == '\\' && !in_brackets)
+            i++;
+        else if (in_brackets ? c == ']' : c == '[')
+            in_brackets = !in_brackets;
+        if (quantifier && c == '{') {
+            size_t len = interval_length((struct text){pattern.data + i, pattern.len - i});
+            if (!len || ++intervals > MOST_INTERVALS)
+                return false;
+            i += len - 1;
+        }
+        if (quantifier && (after_quantifier || ++quantifiers > MOST_QUANTIFIERS))
+            return false;
+        after_quantifier = quantifier;
+    }
+    return true;
+}
+
 /* Go's regular expressions by way of POSIX ones: \d and \D, which these lack, are spelt out. */
 static bool compile_regex(struct parser *p, struct test *test, struct text source)
 {
@@ -171,7 +215,7 @@ static bool compile_regex(struct parser *p, struct test *test, struct text sourc
         else
             buf_add_char(&pattern, source.data[i]);
     }
-    bool valid = source.len <= 256 && regcomp(&test->regex, pattern.data ? pattern.data : "", flags) == 0;
+    bool valid = source.len <= 256 && is_modest(source) && regcomp(&test->regex, pattern.data ? pattern.data : "", flags) == 0;
     if (valid) {
         test->next_regex = p->selector->regexes;
         p->selector->regexes = test;
